@@ -1,0 +1,103 @@
+//! The checks that scores, labels and lists share.
+
+use std::borrow::Cow;
+
+use ndarray::{ArrayRef, Dimension};
+
+use crate::{Error, Real};
+
+pub(crate) fn same_shape(
+    what: &'static str,
+    found: &[usize],
+    expected: &[usize],
+) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    Err(Error::Shape { what, expected: expected.to_vec(), found: found.to_vec() })
+}
+
+pub(crate) fn finite<F: Real>(
+    what: &'static str,
+    value: F,
+    index: impl FnOnce() -> Vec<usize>,
+) -> Result<(), Error> {
+    if value.is_finite() {
+        return Ok(());
+    }
+    Err(Error::NotFinite { what, index: index(), value: value.widen() })
+}
+
+/// Finite, and `inside`, which `range` says in words.
+pub(crate) fn within<F: Real>(
+    what: &'static str,
+    value: F,
+    (inside, range): (impl FnOnce(f64) -> bool, &'static str),
+    index: impl Fn() -> Vec<usize>,
+) -> Result<(), Error> {
+    finite(what, value, &index)?;
+    let value = value.widen();
+    if inside(value) {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { what, index: index(), value, range })
+}
+
+/// The index of the `flat`th element, in logical order, of an array of the given shape.
+pub(crate) fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (place, &length) in index.iter_mut().zip(shape).rev() {
+        *place = flat % length.max(1);
+        flat /= length.max(1);
+    }
+    index
+}
+
+/// A shape whose number of axes is known to suit `D`.
+pub(crate) fn dimension<D: Dimension>(shape: &[usize]) -> D {
+    let mut dimension = D::zeros(shape.len());
+    dimension.slice_mut().copy_from_slice(shape);
+    dimension
+}
+
+/// The elements in logical order: borrowed where they stand so, copied otherwise.
+pub(crate) fn in_order<T: Copy, D: Dimension>(array: &ArrayRef<T, D>) -> Cow<'_, [T]> {
+    array.as_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
+}
+
+/// Which items exist; all where no mask was given.
+#[derive(Debug, Clone)]
+pub(crate) struct Mask<'a>(Option<Cow<'a, [bool]>>);
+
+impl<'a> Mask<'a> {
+    pub(crate) fn new<D: Dimension>(
+        mask: Option<&'a ArrayRef<bool, D>>,
+        expected: &[usize],
+    ) -> Result<Self, Error> {
+        if let Some(mask) = mask {
+            same_shape("mask", mask.shape(), expected)?;
+        }
+        Ok(Self(mask.map(in_order)))
+    }
+
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(crate) fn exists(&self, item: usize) -> bool {
+        self.0.as_ref().is_none_or(|mask| mask[item])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unravel;
+
+    #[test]
+    fn unravel_counts_the_last_axis_fastest() {
+        assert_eq!(unravel(7, &[2, 3, 4]), [0, 1, 3]);
+        assert_eq!(unravel(23, &[2, 3, 4]), [1, 2, 3]);
+        assert_eq!(unravel(0, &[]), []);
+        assert_eq!(unravel(0, &[3, 0]), [0, 0]);
+    }
+}

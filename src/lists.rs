@@ -1,0 +1,357 @@
+//! Scores and labels, checked once: dense or ragged, masked, weighted.
+
+use std::borrow::Cow;
+
+use ndarray::{ArrayRef, ArrayRef1, Dimension, Ix1, RemoveAxis};
+
+use crate::check::{Mask, dimension, finite, in_order, same_shape, unravel, within};
+use crate::{Error, Precision, Real};
+
+/// Lists of scored and labelled items, checked when they are made.
+///
+/// *Dense* lists lie along the last axis of arrays of any shape `[.., K]`. *Ragged* lists stand one
+/// after another in flat arrays, with their sizes beside them (the groups of LightGBM and
+/// XGBoost). Both take
+///
+/// - a **mask** of the scores' shape: `true` where there is an item. A masked item does not exist:
+///   whatever stands there, no value and no gradient depends on it, and its own gradient is 0;
+/// - **weights** of items, of the scores' shape, and **list weights**, one a list; finite and not
+///   negative. An item of weight 0 still exists: it stands in denominators and takes up a rank.
+///
+/// `D` is the dimension of the scores, `B` that of the per-list values: one axis less for dense
+/// lists, 1 for ragged ones.
+///
+/// Arrays in standard layout are borrowed, others (views with strides, transposes) copied once.
+///
+/// ```
+/// use lipo::{Lists, losses::{LossExt, PairLogistic, Reduction}};
+/// use ndarray::array;
+///
+/// // Two queries, of three documents and of one.
+/// let scores = array![0.0_f64, 1.0, 2.0, 5.0];
+/// let labels = array![1.0, 0.0, 2.0, 1.0];
+/// let lists = Lists::ragged(&scores, &labels, &[3, 1]).build()?;
+/// let (values, _gradients) = PairLogistic::default().per_list(&lists)?;
+/// assert!((values[0] - 1.753451).abs() < 1e-6);
+/// assert_eq!(values[1], 0.0); // a single item has no pairs
+/// # Ok::<(), lipo::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lists<'a, F: Real, D: Dimension, B: Dimension> {
+    scores: Cow<'a, [F]>,
+    labels: Cow<'a, [F]>,
+    mask: Mask<'a>,
+    weights: Option<Cow<'a, [F]>>,
+    list_weights: Option<Cow<'a, [F]>>,
+    sizes: Sizes<'a>,
+    shape: D,
+    batch: B,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Sizes<'a> {
+    Equal { size: usize, lists: usize },
+    Ragged(&'a [usize]),
+}
+
+/// [`Lists`] in the making: add what there is beside scores and labels, then [`build`](Self::build).
+#[derive(Debug, Clone)]
+#[must_use = "nothing is checked until `build`"]
+pub struct ListsBuilder<'a, F: Real, D: Dimension, B: Dimension> {
+    scores: &'a ArrayRef<F, D>,
+    labels: &'a ArrayRef<F, D>,
+    mask: Option<&'a ArrayRef<bool, D>>,
+    weights: Option<&'a ArrayRef<F, D>>,
+    list_weights: Option<&'a ArrayRef<F, B>>,
+    group_sizes: Option<&'a [usize]>,
+}
+
+impl<'a, F: Real, D: RemoveAxis> Lists<'a, F, D, D::Smaller> {
+    /// Lists along the last axis: scores and labels `[.., K]`.
+    pub fn dense(
+        scores: &'a ArrayRef<F, D>,
+        labels: &'a ArrayRef<F, D>,
+    ) -> ListsBuilder<'a, F, D, D::Smaller> {
+        ListsBuilder::new(scores, labels, None)
+    }
+}
+
+impl<'a, F: Real> Lists<'a, F, Ix1, Ix1> {
+    /// Lists of the given sizes, one after another in flat arrays. A size may be 0.
+    pub fn ragged(
+        scores: &'a ArrayRef1<F>,
+        labels: &'a ArrayRef1<F>,
+        group_sizes: &'a [usize],
+    ) -> ListsBuilder<'a, F, Ix1, Ix1> {
+        ListsBuilder::new(scores, labels, Some(group_sizes))
+    }
+}
+
+impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
+    fn new(
+        scores: &'a ArrayRef<F, D>,
+        labels: &'a ArrayRef<F, D>,
+        group_sizes: Option<&'a [usize]>,
+    ) -> Self {
+        Self { scores, labels, mask: None, weights: None, list_weights: None, group_sizes }
+    }
+
+    /// Which items exist, of the scores' shape.
+    pub fn mask(self, mask: &'a ArrayRef<bool, D>) -> Self {
+        Self { mask: Some(mask), ..self }
+    }
+
+    /// A weight for each item, of the scores' shape.
+    ///
+    /// A point loss multiplies an item's term by it, a pair loss a pair's term by that of the
+    /// preferred item, list-mle the factor of each position by that of the item there; softmax
+    /// multiplies the labels by it before it normalises them.
+    pub fn weights(self, weights: &'a ArrayRef<F, D>) -> Self {
+        Self { weights: Some(weights), ..self }
+    }
+
+    /// A weight for each list, of the per-list values' shape; it multiplies the list's value and
+    /// gradient when they are reduced.
+    pub fn list_weights(self, list_weights: &'a ArrayRef<F, B>) -> Self {
+        Self { list_weights: Some(list_weights), ..self }
+    }
+
+    /// Checks everything and makes the lists.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Shape`] where an array does not have its shape, [`Error::Axes`] where scores have
+    /// no axis, [`Error::GroupSizes`] where group sizes do not add up to the number of items,
+    /// [`Error::NotFinite`] for a NaN or infinite score, label or weight of an item that exists,
+    /// [`Error::OutOfRange`] for a negative weight. The weight of a list without items is not
+    /// looked at.
+    pub fn build(self) -> Result<Lists<'a, F, D, B>, Error> {
+        let expected = self.scores.shape();
+        same_shape("labels", self.labels.shape(), expected)?;
+        let mask = Mask::new(self.mask, expected)?;
+        if let Some(weights) = self.weights {
+            same_shape("weights", weights.shape(), expected)?;
+        }
+        let (sizes, batch) = self.sizes()?;
+        if let Some(list_weights) = self.list_weights {
+            same_shape("list weights", list_weights.shape(), batch.slice())?;
+        }
+
+        let lists = Lists {
+            scores: in_order(self.scores),
+            labels: in_order(self.labels),
+            mask,
+            weights: self.weights.map(in_order),
+            list_weights: self.list_weights.map(in_order),
+            sizes,
+            shape: self.scores.raw_dim(),
+            batch,
+        };
+        lists.check()?;
+        Ok(lists)
+    }
+
+    fn sizes(&self) -> Result<(Sizes<'a>, B), Error> {
+        if let Some(sizes) = self.group_sizes {
+            let total = sizes.iter().fold(0_usize, |sum, &size| sum.saturating_add(size));
+            if total != self.scores.len() {
+                return Err(Error::GroupSizes { total, items: self.scores.len() });
+            }
+            return Ok((Sizes::Ragged(sizes), dimension(&[sizes.len()])));
+        }
+        let Some((&size, batch)) = self.scores.shape().split_last() else {
+            return Err(Error::Axes { what: "scores", least: 1, found: 0 });
+        };
+        // Not the length over K, which says nothing of lists of 0 items.
+        Ok((Sizes::Equal { size, lists: batch.iter().product() }, dimension(batch)))
+    }
+}
+
+impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
+    /// The number of lists, those without items among them.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self.sizes {
+            Sizes::Equal { lists, .. } => lists,
+            Sizes::Ragged(sizes) => sizes.len(),
+        }
+    }
+
+    /// Whether there is no list.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The shape of the scores, and so of the gradient.
+    #[must_use]
+    pub fn shape(&self) -> D {
+        self.shape.clone()
+    }
+
+    /// The shape of the per-list values.
+    #[must_use]
+    pub fn batch_shape(&self) -> B {
+        self.batch.clone()
+    }
+
+    /// The places of the lists in the flat arrays, one after another.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
+        let mut start = 0;
+        (0..self.len()).map(move |list| {
+            let size = match self.sizes {
+                Sizes::Equal { size, .. } => size,
+                Sizes::Ragged(sizes) => sizes[list],
+            };
+            let place = Place { list, start, end: start + size };
+            start = place.end;
+            place
+        })
+    }
+
+    /// Whether the item at a place in the flat arrays exists.
+    pub(crate) fn exists(&self, item: usize) -> bool {
+        self.mask.exists(item)
+    }
+
+    pub(crate) fn list_weight(&self, list: usize) -> f64 {
+        self.list_weights.as_ref().map_or(1.0, |weights| weights[list].widen())
+    }
+
+    /// The list at `place` without its masked items, widened; in `buffers` where it must be.
+    pub(crate) fn list<'s>(&'s self, place: Place, buffers: &'s mut ListBuffers) -> List<'s> {
+        let ListBuffers { scores, labels, weights } = buffers;
+        List {
+            scores: self.items(place, &self.scores, scores),
+            labels: self.items(place, &self.labels, labels),
+            weights: self.weights.as_ref().map(|all| self.items(place, all, weights)),
+            precision: F::PRECISION,
+        }
+    }
+
+    fn items<'s>(&self, place: Place, all: &'s [F], buffer: &'s mut Vec<f64>) -> &'s [f64] {
+        if let (true, Some(wide)) = (self.mask.is_none(), F::as_wide(all)) {
+            return &wide[place.start..place.end];
+        }
+        buffer.clear();
+        let existing = (place.start..place.end).filter(|&item| self.exists(item));
+        buffer.extend(existing.map(|item| all[item].widen()));
+        buffer
+    }
+
+    /// The index in the array of scores of the `nth` existing item at `place`.
+    pub(crate) fn index_of_nth(&self, place: Place, nth: usize) -> Vec<usize> {
+        let item = (place.start..place.end).filter(|&item| self.exists(item)).nth(nth);
+        unravel(item.unwrap_or(place.start), self.shape.slice())
+    }
+
+    /// The index of a list in the array of per-list values.
+    pub(crate) fn list_index(&self, list: usize) -> Vec<usize> {
+        unravel(list, self.batch.slice())
+    }
+
+    fn check(&self) -> Result<(), Error> {
+        let not_negative = (|weight| weight >= 0.0, "at least 0");
+        for place in self.places() {
+            let mut items = 0;
+            for item in (place.start..place.end).filter(|&item| self.exists(item)) {
+                let index = || unravel(item, self.shape.slice());
+                finite("scores", self.scores[item], index)?;
+                finite("labels", self.labels[item], index)?;
+                if let Some(weights) = &self.weights {
+                    within("weights", weights[item], not_negative, index)?;
+                }
+                items += 1;
+            }
+            if let (Some(weights), 1..) = (&self.list_weights, items) {
+                let index = || self.list_index(place.list);
+                within("list weights", weights[place.list], not_negative, index)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a list stands in the flat arrays.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) list: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+}
+
+/// Room for one list whose items cannot be borrowed as they stand.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListBuffers {
+    scores: Vec<f64>,
+    labels: Vec<f64>,
+    weights: Vec<f64>,
+}
+
+/// One list as a [`Loss`](crate::losses::Loss) sees it: the items that exist, in `f64`.
+#[derive(Debug, Clone, Copy)]
+pub struct List<'a> {
+    scores: &'a [f64],
+    labels: &'a [f64],
+    weights: Option<&'a [f64]>,
+    precision: Precision,
+}
+
+impl<'a> List<'a> {
+    /// The number K of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.scores.len()
+    }
+
+    /// Whether there is no item.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scores.is_empty()
+    }
+
+    /// The scores s_k, all finite.
+    #[must_use]
+    pub fn scores(&self) -> &'a [f64] {
+        self.scores
+    }
+
+    /// The labels ψ_k, all finite.
+    #[must_use]
+    pub fn labels(&self) -> &'a [f64] {
+        self.labels
+    }
+
+    /// The weight w_k of item k, finite and at least 0; 1 where none were given.
+    #[must_use]
+    pub fn weight(&self, item: usize) -> f64 {
+        self.weights.map_or(1.0, |weights| weights[item])
+    }
+
+    /// The precision in which the caller holds scores and labels.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// An error for the label of an item that is outside a loss's domain, `range` in words.
+    #[must_use]
+    pub fn label_out_of_range(&self, item: usize, range: &'static str) -> Error {
+        Error::OutOfRange { what: "labels", index: vec![item], value: self.labels[item], range }
+    }
+
+    /// The check of losses that take differences of scores: none may overflow.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Spread`] where the greatest score less the least is infinite in the caller's
+    /// precision.
+    pub fn check_spread(&self) -> Result<(), Error> {
+        let least = self.scores.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = self.scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        if self.is_empty() || self.precision.round(greatest - least).is_finite() {
+            return Ok(());
+        }
+        Err(Error::Spread { list: Vec::new(), least, greatest })
+    }
+}

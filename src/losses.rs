@@ -1,0 +1,441 @@
+//! The losses, and the batch loop that they share.
+//!
+//! A [`Loss`] is a function of one list: the scores and labels of K items in, a value and its
+//! gradient with respect to the scores out. [`LossExt`], which every `Loss` has, applies it to
+//! arrays: to one list `[K]`, to a batch `[N, K]` or `[N, M, K]`, to ragged groups, with masks and
+//! weights ([`Lists`]), and reduces the values ([`Reduction`]).
+//!
+//! | loss | per-list value | LiPO | known as, at K = 2 or in a list |
+//! |---|---|---|---|
+//! | [`PointMse`] | Σ_k (ψ_k − s_k)² | Eq. 9 | |
+//! | [`PointSigmoid`] | −Σ_k \[ψ_k log σ(s_k) + (1 − ψ_k) log(1 − σ(s_k))\] | Eq. 10 | |
+//! | [`PairHinge`] | Σ_{ψ_i > ψ_j} max(0, 1 − (s_i − s_j)) | Eq. 6 | SLiC |
+//! | [`PairLogistic`] | Σ_{ψ_i > ψ_j} log(1 + e^−(s_i − s_j)) | Eq. 5 | DPO, RankNet |
+//! | [`ListMle`] | −Σ_k log(e^{s_τ(k)} / Σ_{j ≥ k} e^{s_τ(j)}) | Eq. 7 | DPO-PL, PRO |
+//! | [`Softmax`] | −Σ_k (ψ_k / Σψ) log softmax(s)_k | Eq. 11 | InfoNCA, ListNet |
+//! | [`LambdaLoss`] | Σ_{ψ_i > ψ_j} Δ_ij log(1 + e^−(s_i − s_j)) | Eq. 8 | LiPO-λ, LambdaRank |
+//!
+//! # A loss of your own
+//!
+//! One function of one list is all; batches, masks, ragged lists, reductions and `dyn` come with it.
+//!
+//! ```
+//! use lipo::{List, losses::{Loss, LossExt, Scratch}};
+//! use ndarray::array;
+//!
+//! /// Σ_k |ψ_k − s_k|
+//! struct PointAbsolute;
+//!
+//! impl Loss for PointAbsolute {
+//!     fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
+//!         let mut value = 0.0;
+//!         for (k, (s, psi)) in list.scores().iter().zip(list.labels()).enumerate() {
+//!             value += list.weight(k) * (s - psi).abs();
+//!             grad[k] = list.weight(k) * if s == psi { 0.0 } else { (s - psi).signum() };
+//!         }
+//!         value
+//!     }
+//! }
+//!
+//! let scores = array![[0.5_f32, 2.0], [1.0, 0.0]];
+//! let labels = array![[1.0_f32, 0.0], [1.0, 0.25]];
+//! let (value, grad) = PointAbsolute.value_and_grad(&scores, &labels)?;
+//! assert_eq!(value, 1.375); // the mean of 2.5 and 0.25
+//! assert_eq!(grad, array![[-0.5, 0.5], [0.0, -0.5]]);
+//! # Ok::<(), lipo::Error>(())
+//! ```
+
+use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
+
+use crate::check::same_shape;
+use crate::lists::{ListBuffers, Place};
+use crate::numeric::{DoubleDouble, Sum};
+use crate::{Error, List, Lists, Real};
+
+mod lambda_loss;
+mod list_mle;
+mod pair_hinge;
+mod pair_logistic;
+mod pairs;
+mod point_mse;
+mod point_sigmoid;
+mod softmax;
+
+pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
+pub use list_mle::ListMle;
+pub use pair_hinge::{Hinge, PairHinge};
+pub use pair_logistic::{Logistic, PairLogistic};
+pub use pairs::{PairFunction, PairLoss, PairTerm, PairWeight, Unweighted};
+pub use point_mse::PointMse;
+pub use point_sigmoid::PointSigmoid;
+pub use softmax::Softmax;
+
+/// A ranking loss: a value of one list and its gradient.
+///
+/// To write one, implement [`list`](Self::list); to apply one, use [`LossExt`]. Whatever the
+/// precision of the caller's arrays, a list comes in `f64` and its results are rounded at the end.
+/// The trait is object safe: `Vec<Box<dyn Loss>>` holds losses to compare.
+pub trait Loss: Send + Sync {
+    /// The value of a list; `grad`, of the list's length, becomes its gradient with respect to the
+    /// scores.
+    ///
+    /// The list has at least one item and has passed [`check`](Self::check). What `grad` holds
+    /// before is not specified. `scratch` is room that lasts from list to list.
+    fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64;
+
+    /// Whether the list is in the loss's domain; every list is asked before the first is computed.
+    ///
+    /// # Errors
+    ///
+    /// An index in the error counts the list's items; it is translated to the caller's arrays.
+    fn check(&self, list: &List<'_>) -> Result<(), Error> {
+        let _ = list;
+        Ok(())
+    }
+
+    /// The number of terms of a list, for [`Reduction::MeanOverTerms`]: its items for a point loss,
+    /// its ordered pairs for a pair loss, 1 for a list loss, which is the default.
+    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> usize {
+        let _ = (list, scratch);
+        1
+    }
+}
+
+/// How the values of lists become one.
+///
+/// W are the list weights, 1 where none are given, l the per-list values; the gradient is that of
+/// the reduced value. [`LossExt::per_list`] does not reduce at all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reduction {
+    /// Σ W·l / N, N the number of lists with at least one item (LiPO, Eq. 3); 0 where N = 0.
+    #[default]
+    MeanOverLists,
+    /// Σ W·l.
+    Sum,
+    /// Σ W·l divided by the number of terms of all lists ([`Loss::terms`]), which is Rax's mean; 0
+    /// where there are none.
+    MeanOverTerms,
+}
+
+/// Room that calls reuse: after the first call of a size, the `_into` forms allocate nothing (as
+/// long as the arrays are in standard layout).
+///
+/// It holds no results and no state; any workspace serves any loss and any lists.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    lists: ListBuffers,
+    grad: Vec<f64>,
+    scratch: Scratch,
+}
+
+/// The part of a [`Workspace`] that a [`Loss`] may use within a list.
+#[derive(Debug, Clone, Default)]
+pub struct Scratch {
+    pub(crate) order: Vec<usize>,
+    pub(crate) grad: Vec<Sum>,
+    pub(crate) list_mle: Vec<list_mle::Step>,
+    pub(crate) softmax: Vec<softmax::Item>,
+    pub(crate) pair_weights: lambda_loss::Tables,
+}
+
+/// What a batch adds up to, before it is reduced.
+///
+/// Totals of parts of a batch (shards, blocks of a stream) add up to that of the whole, up to the
+/// rounding of a compensated sum: that is how to reduce what does not fit into one call.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Total {
+    // Two sums, so that a finite mean of values near the end of the range does not overflow.
+    moderate: Sum,
+    large: Sum,
+    lists: usize,
+    terms: usize,
+}
+
+impl Total {
+    const LARGE: f64 = 1e280;
+    /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
+    const SHRINK: f64 = 6.223_015_277_861_142e-61;
+
+    fn add(&mut self, weight: f64, value: f64) {
+        // A weight of 0 takes part, with 0, even where the value is infinite.
+        if weight == 0.0 {
+            return;
+        }
+        if (weight * value).abs() < Self::LARGE {
+            self.moderate.add_exact(DoubleDouble::product(weight, value));
+        } else {
+            self.large.add_exact(DoubleDouble::product(weight, value * Self::SHRINK));
+        }
+    }
+
+    /// The total of both.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.moderate.add_exact(other.moderate.exact());
+        self.large.add_exact(other.large.exact());
+        self.lists += other.lists;
+        self.terms += other.terms;
+        self
+    }
+
+    /// The reduced value.
+    #[must_use]
+    pub fn reduce<F: Real>(&self, reduction: Reduction) -> F {
+        let divisor = self.divisor(reduction);
+        if divisor == 0.0 {
+            return F::zero();
+        }
+        let moderate = self.moderate.exact() / divisor.into();
+        let large = (self.large.exact() / divisor.into()).round() / Self::SHRINK;
+        F::narrow((moderate + large.into()).round())
+    }
+
+    /// The number of lists with at least one item.
+    #[must_use]
+    pub fn lists(&self) -> usize {
+        self.lists
+    }
+
+    /// The number of terms ([`Loss::terms`]).
+    #[must_use]
+    pub fn terms(&self) -> usize {
+        self.terms
+    }
+
+    /// What the sum is divided by; 0 where there is nothing to divide.
+    #[allow(clippy::cast_precision_loss)] // counts of items in memory are far below 2⁵³
+    fn divisor(&self, reduction: Reduction) -> f64 {
+        match reduction {
+            Reduction::MeanOverLists => self.lists as f64,
+            Reduction::Sum => 1.0,
+            Reduction::MeanOverTerms => self.terms as f64,
+        }
+    }
+}
+
+/// Every [`Loss`] on arrays.
+///
+/// F is `f32` or `f64`; arrays are any `&ArrayRef`, to which owned arrays and views coerce. On an
+/// error nothing has been written.
+pub trait LossExt: Loss {
+    /// The mean over lists of the loss of scores and labels `[.., K]`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ListsBuilder::build`](crate::lists::ListsBuilder::build), and of the loss for
+    /// labels or scores outside its domain.
+    fn value<F: Real, D: RemoveAxis>(
+        &self,
+        scores: &ArrayRef<F, D>,
+        labels: &ArrayRef<F, D>,
+    ) -> Result<F, Error> {
+        let lists = Lists::dense(scores, labels).build()?;
+        let workspace = &mut Workspace::default();
+        Ok(self.total(&lists, workspace)?.reduce(Reduction::default()))
+    }
+
+    /// The mean over lists of the loss of scores and labels `[.., K]`, and its gradient `[.., K]`
+    /// with respect to the scores.
+    ///
+    /// ```
+    /// use lipo::losses::{LossExt, PairLogistic};
+    /// use ndarray::array;
+    ///
+    /// let (value, grad) =
+    ///     PairLogistic::default().value_and_grad(&array![0.3_f64, 0.1], &array![1.0, 0.0])?;
+    /// assert!((value - 0.598139).abs() < 1e-6); // log(1 + e^-0.2)
+    /// assert!((grad[0] + 0.450166).abs() < 1e-6); // -1/(1 + e^0.2)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`value`](Self::value).
+    fn value_and_grad<F: Real, D: RemoveAxis>(
+        &self,
+        scores: &ArrayRef<F, D>,
+        labels: &ArrayRef<F, D>,
+    ) -> Result<(F, Array<F, D>), Error> {
+        self.reduced(&Lists::dense(scores, labels).build()?, Reduction::default())
+    }
+
+    /// The reduced value of `lists` and its gradient, of the scores' shape.
+    ///
+    /// # Errors
+    ///
+    /// Those of the loss, for labels or scores outside its domain.
+    fn reduced<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+    ) -> Result<(F, Array<F, D>), Error> {
+        let mut grad = Array::zeros(lists.shape());
+        let value = self.reduced_into(lists, reduction, &mut grad, &mut Workspace::default())?;
+        Ok((value, grad))
+    }
+
+    /// [`reduced`](Self::reduced) with the gradient written to the caller's array.
+    ///
+    /// # Errors
+    ///
+    /// Those of `reduced`, and [`Error::Shape`] where `grad` does not have the scores' shape.
+    fn reduced_into<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+        grad: &mut ArrayRef<F, D>,
+        workspace: &mut Workspace,
+    ) -> Result<F, Error> {
+        same_shape("gradient", grad.shape(), lists.shape().slice())?;
+        let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
+        let divisor = total.divisor(reduction);
+        let mut grad = grad.iter_mut();
+        for_each_list(self, lists, workspace, |place, value, list_grad| {
+            let weight = lists.list_weight(place.list);
+            total.add(weight, value);
+            write(lists, place, list_grad, &mut grad, |slope| share(slope, weight, divisor));
+        });
+        Ok(total.reduce(reduction))
+    }
+
+    /// The value of each list and its gradient, neither reduced nor multiplied by list weights.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reduced`](Self::reduced).
+    #[allow(clippy::type_complexity)] // two arrays, which users destructure
+    fn per_list<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+    ) -> Result<(Array<F, B>, Array<F, D>), Error> {
+        let mut values = Array::zeros(lists.batch_shape());
+        let mut grad = Array::zeros(lists.shape());
+        self.per_list_into(lists, &mut values, &mut grad, &mut Workspace::default())?;
+        Ok((values, grad))
+    }
+
+    /// [`per_list`](Self::per_list) with both results written to the caller's arrays; returns what
+    /// they add up to, list weights included.
+    ///
+    /// # Errors
+    ///
+    /// Those of `per_list`, and [`Error::Shape`] where `values` or `grad` has the wrong shape.
+    fn per_list_into<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        values: &mut ArrayRef<F, B>,
+        grad: &mut ArrayRef<F, D>,
+        workspace: &mut Workspace,
+    ) -> Result<Total, Error> {
+        same_shape("values", values.shape(), lists.batch_shape().slice())?;
+        same_shape("gradient", grad.shape(), lists.shape().slice())?;
+        let mut total = count(self, lists, true, workspace)?;
+        let (mut values, mut grad) = (values.iter_mut(), grad.iter_mut());
+        for_each_list(self, lists, workspace, |place, value, list_grad| {
+            total.add(lists.list_weight(place.list), value);
+            if let Some(out) = values.next() {
+                *out = F::narrow(value);
+            }
+            write(lists, place, list_grad, &mut grad, |slope| slope);
+        });
+        Ok(total)
+    }
+
+    /// What the lists add up to, without gradients: reduce it, or merge it with others first.
+    ///
+    /// # Errors
+    ///
+    /// As for [`reduced`](Self::reduced).
+    fn total<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        workspace: &mut Workspace,
+    ) -> Result<Total, Error> {
+        let mut total = count(self, lists, true, workspace)?;
+        for_each_list(self, lists, workspace, |place, value, _| {
+            total.add(lists.list_weight(place.list), value);
+        });
+        Ok(total)
+    }
+}
+
+impl<L: Loss + ?Sized> LossExt for L {}
+
+/// Checks every list; counts lists and, if asked to, terms.
+fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
+    loss: &L,
+    lists: &Lists<'_, F, D, B>,
+    with_terms: bool,
+    workspace: &mut Workspace,
+) -> Result<Total, Error> {
+    let mut total = Total::default();
+    for place in lists.places() {
+        let list = lists.list(place, &mut workspace.lists);
+        if list.is_empty() {
+            continue;
+        }
+        loss.check(&list).map_err(|error| in_callers_arrays(error, lists, place))?;
+        total.lists += 1;
+        if with_terms {
+            total.terms += loss.terms(&list, &mut workspace.scratch);
+        }
+    }
+    Ok(total)
+}
+
+/// Calls `each` with the value and the gradient of every list, in order.
+fn for_each_list<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
+    loss: &L,
+    lists: &Lists<'_, F, D, B>,
+    workspace: &mut Workspace,
+    mut each: impl FnMut(Place, f64, &[f64]),
+) {
+    let Workspace { lists: buffers, grad, scratch } = workspace;
+    for place in lists.places() {
+        let list = lists.list(place, buffers);
+        grad.clear();
+        grad.resize(list.len(), 0.0);
+        let value = if list.is_empty() { 0.0 } else { loss.list(&list, grad, scratch) };
+        each(place, value, grad);
+    }
+}
+
+/// Writes a list's gradient to its place, 0 where an item is masked.
+fn write<'g, F: Real, D: Dimension, B: Dimension>(
+    lists: &Lists<'_, F, D, B>,
+    place: Place,
+    list_grad: &[f64],
+    grad: &mut impl Iterator<Item = &'g mut F>,
+    scale: impl Fn(f64) -> f64,
+) {
+    let mut slopes = list_grad.iter();
+    for (item, out) in (place.start..place.end).zip(grad) {
+        let slope = if lists.exists(item) { slopes.next() } else { None };
+        *out = slope.map_or(F::zero(), |&slope| F::narrow(scale(slope)));
+    }
+}
+
+/// A list's part in the reduced gradient.
+fn share(slope: f64, weight: f64, divisor: f64) -> f64 {
+    if weight == 0.0 || divisor == 0.0 {
+        return 0.0;
+    }
+    slope * (weight / divisor)
+}
+
+/// Translates a place in a list, as [`Loss::check`] gives it, to the caller's arrays.
+fn in_callers_arrays<F: Real, D: Dimension, B: Dimension>(
+    mut error: Error,
+    lists: &Lists<'_, F, D, B>,
+    place: Place,
+) -> Error {
+    match &mut error {
+        Error::OutOfRange { index, .. } | Error::NotFinite { index, .. } => {
+            *index = lists.index_of_nth(place, index.first().copied().unwrap_or(0));
+        }
+        Error::Spread { list, .. } => *list = lists.list_index(place.list),
+        _ => {}
+    }
+    error
+}

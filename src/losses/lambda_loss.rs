@@ -1,0 +1,340 @@
+//! The lambda-loss, LiPO Eq. 8.
+//!
+//! l(s, ψ) = Σ_{ψ_i > ψ_j} w_i Δ_ij log(1 + e^−(s_i − s_j))
+//!
+//! Δ_ij = |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)|, G_i = 2^{ψ_i} − 1, D(r) = log2(1 + r)
+//!
+//! τ the 1-based ranks by score, descending. Δ is a constant in the gradient.
+
+use crate::losses::{Logistic, PairLoss, PairWeight};
+use crate::numeric::DoubleDouble;
+use crate::order::argsort_by_descending;
+use crate::{Error, List};
+
+/// Lambda-loss: Σ_{ψ_i > ψ_j} w_i Δ_ij log(1 + e^−(s_i − s_j)), LiPO Eq. 8, the paper's LiPO-λ.
+///
+/// Δ_ij ([`LambdaWeight`]) is what swapping the two items would change of the DCG. The ranks come
+/// from the scores given, and Δ is a constant in the gradient, as in LambdaRank. By default equal
+/// scores rank by index ([`ScoreTies`] has other rules).
+///
+/// See [`PairLoss`] for equal labels, weights and errors.
+///
+/// ```
+/// use lipo::losses::{LambdaLoss, LossExt};
+/// use ndarray::array;
+///
+/// let loss = LambdaLoss::default();
+/// let (value, grad) = loss.value_and_grad(&array![0.0_f64, 1.0], &array![1.0, 0.0])?;
+/// assert!((value - 0.484686).abs() < 1e-6); // |1 - 0| · |1/log2(3) - 1| · log(1 + e)
+/// assert!((grad[0] + 0.269812).abs() < 1e-6); // -|1/log2(3) - 1| · σ(1)
+/// # Ok::<(), lipo::Error>(())
+/// ```
+pub type LambdaLoss = PairLoss<Logistic, LambdaWeight>;
+
+impl LambdaLoss {
+    /// The lambda-loss with a weight other than [`LambdaWeight::dcg`].
+    ///
+    /// ```
+    /// use lipo::losses::{LambdaLoss, LambdaWeight, LossExt};
+    /// use ndarray::array;
+    ///
+    /// let loss = LambdaLoss::with_weight(LambdaWeight::constant_gain_difference());
+    /// let value = loss.value(&array![0.0_f64, 1.0], &array![0.2, 0.1])?;
+    /// assert!((value - 0.484686).abs() < 1e-6); // |1/log2(3) - 1| · log(1 + e)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_weight(weight: LambdaWeight) -> Self {
+        Self { function: Logistic, weight }
+    }
+}
+
+/// The lambda weight Δ_ij = |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)|, with replaceable gain G, discount D
+/// and rule for equal scores.
+///
+/// The four weights that the paper compares in Figure 3(b) are constructors here.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LambdaWeight {
+    /// G.
+    pub gain: Gain,
+    /// D.
+    pub discount: Discount,
+    /// The ranks τ of equal scores.
+    pub ties: ScoreTies,
+}
+
+impl LambdaWeight {
+    /// Δ_ij of the DCG, the default: |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)|.
+    #[must_use]
+    pub fn dcg() -> Self {
+        Self::default()
+    }
+
+    /// Constant gain difference: Δ_ij = |1/D(τ_i) − 1/D(τ_j)|.
+    #[must_use]
+    pub fn constant_gain_difference() -> Self {
+        Self { gain: Gain::ConstantDifference, ..Self::default() }
+    }
+
+    /// Constant discount difference: Δ_ij = |G_i − G_j|.
+    #[must_use]
+    pub fn constant_discount_difference() -> Self {
+        Self { discount: Discount::ConstantDifference, ..Self::default() }
+    }
+
+    /// Constant weight: Δ_ij = 1, which makes the lambda-loss the pair-logistic loss.
+    #[must_use]
+    pub fn constant() -> Self {
+        Self { gain: Gain::ConstantDifference, ..Self::constant_discount_difference() }
+    }
+
+    /// The same weight with another rule for equal scores.
+    #[must_use]
+    pub fn ties(self, ties: ScoreTies) -> Self {
+        Self { ties, ..self }
+    }
+}
+
+/// The gain G of a label.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub enum Gain {
+    /// G = 2^ψ − 1; 2^ψ must be finite in the precision of the arrays.
+    #[default]
+    Exponential,
+    /// G = ψ.
+    Linear,
+    /// |G_i − G_j| = 1 for every pair.
+    ConstantDifference,
+    /// A function of the label; its values, and the differences of these, must be finite.
+    Custom(fn(f64) -> f64),
+}
+
+/// The discount D of a rank.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub enum Discount {
+    /// D(r) = log2(1 + r), that of the DCG. The paper prints a `log` without its base; base 2 is
+    /// that of the DCG and of Rax, which its authors ran.
+    #[default]
+    Log2,
+    /// |1/D(r) − 1/D(r′)| = 1 for every pair.
+    ConstantDifference,
+    /// A function of the 1-based rank; its values must be positive and must not fall from one rank
+    /// to the next. ∞ takes a rank out: D(r) = ∞ for r > k is DCG@k.
+    Custom(fn(usize) -> f64),
+}
+
+/// The ranks of equal scores.
+///
+/// They matter: before the first step of training, where the policy is the reference, all scores
+/// are 0, and the lambda-loss is nothing but this rule.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ScoreTies {
+    /// By index, ascending, as in Rax; −0.0 equals 0.0.
+    #[default]
+    ByIndex,
+    /// The expectation E|1/D(τ_i) − 1/D(τ_j)| over uniformly random orders of equal items, in closed
+    /// form: a permutation of the items permutes the gradient, whatever is tied.
+    Expected,
+    /// In a random order, drawn from the seed and the list's labels, so that a list's order does
+    /// not depend on the lists beside it. Change the seed from step to step.
+    Random {
+        /// The seed.
+        seed: u64,
+    },
+}
+
+/// What [`LambdaWeight`] knows of the items of one list, and of ranks.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    /// 1/log2(1 + r) of the ranks r = 1, 2, …, of which every list needs the first K.
+    log_discounts: Vec<DoubleDouble>,
+    custom_discounts: Vec<DoubleDouble>,
+    items: Vec<Item>,
+    random_keys: Vec<u64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Item {
+    label: f64,
+    gain: DoubleDouble,
+    /// The first rank of the items tied with this one; it names their group.
+    group: usize,
+    /// 1/D(τ), or its mean over the group.
+    discount: DoubleDouble,
+    /// E|1/D(τ_i) − 1/D(τ_j)| within the group.
+    within_group: f64,
+}
+
+impl PairWeight for LambdaWeight {
+    fn check(&self, list: &List<'_>) -> Result<(), Error> {
+        self.gain.check(list)?;
+        self.discount.check(list.len())
+    }
+
+    fn of_list(
+        &self,
+        list: &List<'_>,
+        order: &mut Vec<usize>,
+        tables: &mut Tables,
+    ) -> impl Fn(usize, usize) -> f64 {
+        tables.fill(self, list, order);
+        let items = &tables.items;
+        move |i, j| {
+            let (i, j) = (&items[i], &items[j]);
+            self.gain.difference(i, j) * self.discount.difference(i, j)
+        }
+    }
+}
+
+impl Gain {
+    fn of(self, label: f64) -> DoubleDouble {
+        match self {
+            // Without the 1, which no difference needs.
+            Self::Exponential => DoubleDouble::exp2(label),
+            Self::Linear => label.into(),
+            Self::ConstantDifference => DoubleDouble::ZERO,
+            Self::Custom(gain) => gain(label).into(),
+        }
+    }
+
+    fn difference(self, i: &Item, j: &Item) -> f64 {
+        // Below this, 2^a − 2^b = 2^b (x + x²/2), x = (a − b) log 2, has more bits than is left of
+        // the difference of two gains.
+        const CLOSE: f64 = 1e-9;
+        match self {
+            Self::ConstantDifference => 1.0,
+            Self::Exponential if (i.label - j.label).abs() < CLOSE => {
+                let x = (DoubleDouble::LN_2 * (i.label - j.label)).round();
+                (j.gain.hi * (x + 0.5 * x * x)).abs()
+            }
+            _ => (i.gain - j.gain).round().abs(),
+        }
+    }
+
+    fn check(self, list: &List<'_>) -> Result<(), Error> {
+        let gain = |label: f64| match self {
+            Self::Exponential => label.exp2(),
+            Self::Linear | Self::ConstantDifference => 0.0,
+            Self::Custom(gain) => gain(label),
+        };
+        let overflows = |gain: f64| !list.precision().round(gain).is_finite();
+        let (mut least, mut greatest) = (0.0, 0.0);
+        for (item, &label) in list.labels().iter().enumerate() {
+            least = gain(label).min(least);
+            greatest = gain(label).max(greatest);
+            if overflows(gain(label)) || overflows(greatest - least) {
+                return Err(list.label_out_of_range(item, "a label whose gain is finite"));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Discount {
+    fn difference(self, i: &Item, j: &Item) -> f64 {
+        match self {
+            Self::ConstantDifference => 1.0,
+            _ if i.group == j.group => i.within_group,
+            _ => (i.discount - j.discount).round().abs(),
+        }
+    }
+
+    fn check(self, items: usize) -> Result<(), Error> {
+        let Self::Custom(discount) = self else { return Ok(()) };
+        let mut previous = 0.0;
+        for value in (1..=items).map(discount) {
+            if !(value > 0.0 && value >= previous) {
+                let range = "positive and at least that of the rank before";
+                return Err(Error::Parameter { name: "discount", value, range });
+            }
+            previous = value;
+        }
+        Ok(())
+    }
+}
+
+impl Tables {
+    fn fill(&mut self, weight: &LambdaWeight, list: &List<'_>, order: &mut Vec<usize>) {
+        self.items.clear();
+        self.items.extend(list.labels().iter().map(|&label| Item {
+            label,
+            gain: weight.gain.of(label),
+            ..Item::default()
+        }));
+        if matches!(weight.discount, Discount::ConstantDifference) {
+            return;
+        }
+        let discounts = if let Discount::Custom(discount) = weight.discount {
+            let discounts = (1..=list.len()).map(|rank| DoubleDouble::ONE / discount(rank).into());
+            self.custom_discounts.clear();
+            self.custom_discounts.extend(discounts);
+            &self.custom_discounts
+        } else {
+            extend_log_discounts(&mut self.log_discounts, list.len());
+            &self.log_discounts
+        };
+
+        let scores = list.scores();
+        match weight.ties {
+            ScoreTies::Random { seed } => {
+                random_keys(seed, list, &mut self.random_keys);
+                argsort_by_descending(scores, order, |item| self.random_keys[item]);
+            }
+            ScoreTies::ByIndex | ScoreTies::Expected => argsort_by_descending(scores, order, |_| 0),
+        }
+        let expected = weight.ties == ScoreTies::Expected;
+        let mut start = 0;
+        for group in order.chunk_by(|&i, &j| expected && scores[i] == scores[j]) {
+            let (discount, within_group) = tied(&discounts[start..start + group.len()]);
+            for &item in group {
+                let item = &mut self.items[item];
+                (item.group, item.discount, item.within_group) = (start, discount, within_group);
+            }
+            start += group.len();
+        }
+    }
+}
+
+/// The mean of the 1/D of tied items, and the mean over pairs of them of their absolute difference.
+#[allow(clippy::cast_precision_loss)] // counts of items in memory are far below 2⁵³
+fn tied(discounts: &[DoubleDouble]) -> (DoubleDouble, f64) {
+    let size = discounts.len();
+    if size == 1 {
+        return (discounts[0], 0.0);
+    }
+    let mut sum = DoubleDouble::ZERO;
+    // Σ_{a < b} |v_a − v_b| of values in order counts v_a size − 1 − a times up and a times down.
+    let mut spread = DoubleDouble::ZERO;
+    for (a, &discount) in discounts.iter().enumerate() {
+        sum = sum + discount;
+        spread = spread + discount * ((size - 1) as f64 - 2.0 * a as f64);
+    }
+    let pairs = size as f64 * (size - 1) as f64 / 2.0;
+    (sum / (size as f64).into(), (spread / pairs.into()).round().abs())
+}
+
+#[allow(clippy::cast_precision_loss)] // ranks of items in memory are far below 2⁵³
+fn extend_log_discounts(discounts: &mut Vec<DoubleDouble>, ranks: usize) {
+    for rank in discounts.len() + 1..=ranks {
+        discounts.push(DoubleDouble::LN_2 / DoubleDouble::from(1.0 + rank as f64).ln());
+    }
+}
+
+/// A random number for every item, from the seed and the list's labels.
+fn random_keys(seed: u64, list: &List<'_>, keys: &mut Vec<u64>) {
+    let state =
+        list.labels().iter().fold(seed, |state, label| mix(state ^ (label + 0.0).to_bits()));
+    keys.clear();
+    keys.extend((0..list.len() as u64).map(|item| mix(state ^ mix(item))));
+}
+
+/// SplitMix64's step: a bijection whose output bits all depend on all input bits.
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}

@@ -80,7 +80,8 @@ pub trait Loss: Send + Sync {
     /// scores.
     ///
     /// The list has at least one item and has passed [`check`](Self::check). What `grad` holds
-    /// before is not specified. `scratch` is room that lasts from list to list.
+    /// before is not specified. `scratch` is room that lasts from list to list
+    /// ([`Scratch::zeros`]).
     fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64;
 
     /// Whether the list is in the loss's domain; every list is asked before the first is computed.
@@ -132,11 +133,21 @@ pub struct Workspace {
 /// The part of a [`Workspace`] that a [`Loss`] may use within a list.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
+    numbers: Vec<f64>,
     pub(crate) order: Vec<usize>,
     pub(crate) grad: Vec<Sum>,
     pub(crate) list_mle: Vec<list_mle::Step>,
     pub(crate) softmax: Vec<softmax::Item>,
     pub(crate) pair_weights: lambda_loss::Tables,
+}
+
+impl Scratch {
+    /// Room for `len` numbers, all 0, for a [`Loss`] to use as it likes.
+    pub fn zeros(&mut self, len: usize) -> &mut [f64] {
+        self.numbers.clear();
+        self.numbers.resize(len, 0.0);
+        &mut self.numbers
+    }
 }
 
 /// What a batch adds up to, before it is reduced.

@@ -385,7 +385,6 @@ impl<'a> Responses<'a> {
     }
 
     /// The mean of a sum over the opponents of k.
-    #[allow(clippy::cast_precision_loss)] // counts of responses in memory are far below 2⁵³
     fn mean<F: Real>(&self, k: usize, sum: Sum) -> F {
         let count = self.opponents(k).count().max(1) as f64;
         F::narrow((sum.exact() / count.into()).round())

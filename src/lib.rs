@@ -78,6 +78,8 @@ mod numeric;
 pub mod order;
 mod real;
 pub mod scores;
+#[cfg(feature = "simd")]
+mod vector;
 
 /// The README's examples, so that they stay true.
 #[cfg(doctest)]

@@ -46,6 +46,24 @@ pub struct Lists<'a, F: Real, D: Dimension, B: Dimension> {
     sizes: Sizes<'a>,
     shape: D,
     batch: B,
+    ranges: Ranges,
+}
+
+/// What the scores and the labels of all items together lie between; (∞, −∞) where there are none.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Ranges {
+    pub(crate) scores: (f64, f64),
+    pub(crate) labels: (f64, f64),
+    pub(crate) precision: Precision,
+}
+
+impl Ranges {
+    /// Whether no difference of scores, of whichever lists, overflows.
+    pub(crate) fn spread_is_finite(&self) -> bool {
+        let (least, greatest) = self.scores;
+        self.precision.round(greatest - least).abs() < f64::INFINITY || least > greatest
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -137,7 +155,9 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
             same_shape("list weights", list_weights.shape(), batch.slice())?;
         }
 
-        let lists = Lists {
+        let none = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut lists = Lists {
+            ranges: Ranges { scores: none, labels: none, precision: F::PRECISION },
             scores: in_order(self.scores),
             labels: in_order(self.labels),
             mask,
@@ -147,7 +167,7 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
             shape: self.scores.raw_dim(),
             batch,
         };
-        lists.check()?;
+        lists.survey()?;
         Ok(lists)
     }
 
@@ -214,6 +234,29 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
         self.mask.exists(item)
     }
 
+    /// The ranges of scores and labels over all lists.
+    pub(crate) fn ranges(&self) -> &Ranges {
+        &self.ranges
+    }
+
+    /// Whether neither masked items nor item weights are to be looked after.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.mask.is_none() && self.weights.is_none()
+    }
+
+    /// The flat arrays of scores and labels.
+    #[cfg(feature = "simd")]
+    pub(crate) fn flat(&self) -> (&[F], &[F]) {
+        (&self.scores, &self.labels)
+    }
+
+    /// Score, label and weight at a place in the flat arrays.
+    #[cfg(feature = "simd")]
+    pub(crate) fn item(&self, item: usize) -> (f64, f64, f64) {
+        let weight = self.weights.as_ref().map_or(1.0, |weights| weights[item].widen());
+        (self.scores[item].widen(), self.labels[item].widen(), weight)
+    }
+
     pub(crate) fn list_weight(&self, list: usize) -> f64 {
         self.list_weights.as_ref().map_or(1.0, |weights| weights[list].widen())
     }
@@ -250,6 +293,24 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
         unravel(list, self.batch.slice())
     }
 
+    /// The ranges of scores and labels, and whether all is in order.
+    fn survey(&mut self) -> Result<(), Error> {
+        if self.mask.is_none() && self.weights.is_none() && self.list_weights.is_none() {
+            let (scores, labels) = (finite_range(&self.scores), finite_range(&self.labels));
+            if let (Some(scores), Some(labels)) = (scores, labels) {
+                (self.ranges.scores, self.ranges.labels) = (scores, labels);
+                return Ok(());
+            }
+        }
+        self.check()?;
+        let widest = |range: (f64, f64), x: F| (range.0.min(x.widen()), range.1.max(x.widen()));
+        for item in (0..self.scores.len()).filter(|&item| self.mask.exists(item)) {
+            self.ranges.scores = widest(self.ranges.scores, self.scores[item]);
+            self.ranges.labels = widest(self.ranges.labels, self.labels[item]);
+        }
+        Ok(())
+    }
+
     fn check(&self) -> Result<(), Error> {
         let not_negative = (|weight| weight >= 0.0, "at least 0");
         for place in self.places() {
@@ -272,8 +333,59 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
     }
 }
 
+/// The least and the greatest number, or None where one is not finite.
+fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
+    let mut seen = Seen::<F>::default();
+    let chunks = numbers.chunks_exact(SIDE_BY_SIDE);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        seen.see(chunk);
+    }
+    if let Some(&last) = rest.last() {
+        // Filled up with a number of its own.
+        let mut padded = [last; SIDE_BY_SIDE];
+        padded[..rest.len()].copy_from_slice(rest);
+        seen.see(&padded);
+    }
+    let finite = seen.zeros.iter().all(|&zero| zero == F::zero());
+    let least = seen.least.iter().fold(f64::INFINITY, |least, x| least.min(x.widen()));
+    let greatest = seen.greatest.iter().fold(f64::NEG_INFINITY, |most, x| most.max(x.widen()));
+    finite.then_some((least, greatest))
+}
+
+/// So many numbers the compiler makes vectors of.
+const SIDE_BY_SIDE: usize = 16;
+
+struct Seen<F> {
+    least: [F; SIDE_BY_SIDE],
+    greatest: [F; SIDE_BY_SIDE],
+    /// NaN for good after a NaN or an infinity.
+    zeros: [F; SIDE_BY_SIDE],
+}
+
+impl<F: Real> Default for Seen<F> {
+    fn default() -> Self {
+        Self {
+            least: [F::infinity(); SIDE_BY_SIDE],
+            greatest: [F::neg_infinity(); SIDE_BY_SIDE],
+            zeros: [F::zero(); SIDE_BY_SIDE],
+        }
+    }
+}
+
+impl<F: Real> Seen<F> {
+    #[inline]
+    fn see(&mut self, chunk: &[F]) {
+        for (i, &x) in chunk.iter().enumerate().take(SIDE_BY_SIDE) {
+            self.least[i] = if x < self.least[i] { x } else { self.least[i] };
+            self.greatest[i] = if x > self.greatest[i] { x } else { self.greatest[i] };
+            self.zeros[i] = self.zeros[i] + x * F::zero();
+        }
+    }
+}
+
 /// Where a list stands in the flat arrays.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place {
     pub(crate) list: usize,
     pub(crate) start: usize,

@@ -48,10 +48,12 @@
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
-use crate::lists::{ListBuffers, Place};
+use crate::lists::{ListBuffers, Place, Ranges};
 use crate::numeric::{DoubleDouble, Sum};
 use crate::{Error, List, Lists, Real};
 
+#[cfg(feature = "simd")]
+mod fast;
 mod lambda_loss;
 mod list_mle;
 mod pair_hinge;
@@ -100,6 +102,34 @@ pub trait Loss: Send + Sync {
         let _ = (list, scratch);
         1
     }
+
+    /// Whether `check` passes every list of which all scores and labels lie in these ranges; to be
+    /// false where it cannot be told.
+    #[doc(hidden)]
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        let _ = ranges;
+        false
+    }
+
+    /// The fast kernel for this loss, if there is one.
+    #[doc(hidden)]
+    fn kernel(&self) -> Option<Kernel> {
+        None
+    }
+}
+
+/// The losses that have fast kernels.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kernel {
+    PointMse,
+    PointSigmoid,
+    Softmax,
+    ListMle,
+    PairHinge,
+    PairLogistic,
+    /// With the default weight.
+    LambdaLoss,
 }
 
 /// How the values of lists become one.
@@ -125,6 +155,8 @@ pub enum Reduction {
 /// It holds no results and no state; any workspace serves any loss and any lists.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
+    #[cfg(feature = "simd")]
+    fast: fast::Room,
     lists: ListBuffers,
     grad: Vec<f64>,
     scratch: Scratch,
@@ -215,7 +247,6 @@ impl Total {
     }
 
     /// What the sum is divided by; 0 where there is nothing to divide.
-    #[allow(clippy::cast_precision_loss)] // counts of items in memory are far below 2⁵³
     fn divisor(&self, reduction: Reduction) -> f64 {
         match reduction {
             Reduction::MeanOverLists => self.lists as f64,
@@ -243,7 +274,7 @@ pub trait LossExt: Loss {
     ) -> Result<F, Error> {
         let lists = Lists::dense(scores, labels).build()?;
         let workspace = &mut Workspace::default();
-        Ok(self.total(&lists, workspace)?.reduce(Reduction::default()))
+        Ok(total(self, &lists, false, workspace)?.reduce(Reduction::default()))
     }
 
     /// The mean over lists of the loss of scores and labels `[.., K]`, and its gradient `[.., K]`
@@ -301,11 +332,12 @@ pub trait LossExt: Loss {
         same_shape("gradient", grad.shape(), lists.shape().slice())?;
         let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
         let divisor = total.divisor(reduction);
-        let mut grad = grad.iter_mut();
+        let mut grad = Output::to(grad);
         for_each_list(self, lists, workspace, |place, value, list_grad| {
             let weight = lists.list_weight(place.list);
             total.add(weight, value);
-            write(lists, place, list_grad, &mut grad, |slope| share(slope, weight, divisor));
+            let share = if divisor == 0.0 { 0.0 } else { weight / divisor };
+            grad.write(lists, place, list_grad, share);
         });
         Ok(total.reduce(reduction))
     }
@@ -342,13 +374,13 @@ pub trait LossExt: Loss {
         same_shape("values", values.shape(), lists.batch_shape().slice())?;
         same_shape("gradient", grad.shape(), lists.shape().slice())?;
         let mut total = count(self, lists, true, workspace)?;
-        let (mut values, mut grad) = (values.iter_mut(), grad.iter_mut());
+        let (mut values, mut grad) = (values.iter_mut(), Output::to(grad));
         for_each_list(self, lists, workspace, |place, value, list_grad| {
             total.add(lists.list_weight(place.list), value);
             if let Some(out) = values.next() {
                 *out = F::narrow(value);
             }
-            write(lists, place, list_grad, &mut grad, |slope| slope);
+            grad.write(lists, place, list_grad, 1.0);
         });
         Ok(total)
     }
@@ -363,15 +395,24 @@ pub trait LossExt: Loss {
         lists: &Lists<'_, F, D, B>,
         workspace: &mut Workspace,
     ) -> Result<Total, Error> {
-        let mut total = count(self, lists, true, workspace)?;
-        for_each_list(self, lists, workspace, |place, value, _| {
-            total.add(lists.list_weight(place.list), value);
-        });
-        Ok(total)
+        total(self, lists, true, workspace)
     }
 }
 
 impl<L: Loss + ?Sized> LossExt for L {}
+
+fn total<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
+    loss: &L,
+    lists: &Lists<'_, F, D, B>,
+    with_terms: bool,
+    workspace: &mut Workspace,
+) -> Result<Total, Error> {
+    let mut total = count(loss, lists, with_terms, workspace)?;
+    for_each_list(loss, lists, workspace, |place, value, _| {
+        total.add(lists.list_weight(place.list), value);
+    });
+    Ok(total)
+}
 
 /// Checks every list; counts lists and, if asked to, terms.
 fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
@@ -381,6 +422,10 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
     let mut total = Total::default();
+    if !with_terms && lists.is_plain() && loss.accepts(lists.ranges()) {
+        total.lists = lists.places().filter(|place| place.start < place.end).count();
+        return Ok(total);
+    }
     for place in lists.places() {
         let list = lists.list(place, &mut workspace.lists);
         if list.is_empty() {
@@ -400,9 +445,23 @@ fn for_each_list<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     loss: &L,
     lists: &Lists<'_, F, D, B>,
     workspace: &mut Workspace,
+    each: impl FnMut(Place, f64, &[f64]),
+) {
+    #[cfg(feature = "simd")]
+    if let Some(kernel) = loss.kernel() {
+        return fast::for_each_list(kernel, loss, lists, workspace, each);
+    }
+    for_each_list_plainly(loss, lists, workspace, each);
+}
+
+/// [`for_each_list`] by the loss's own function of a list.
+fn for_each_list_plainly<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
+    loss: &L,
+    lists: &Lists<'_, F, D, B>,
+    workspace: &mut Workspace,
     mut each: impl FnMut(Place, f64, &[f64]),
 ) {
-    let Workspace { lists: buffers, grad, scratch } = workspace;
+    let Workspace { lists: buffers, grad, scratch, .. } = workspace;
     for place in lists.places() {
         let list = lists.list(place, buffers);
         grad.clear();
@@ -412,27 +471,60 @@ fn for_each_list<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     }
 }
 
-/// Writes a list's gradient to its place, 0 where an item is masked.
-fn write<'g, F: Real, D: Dimension, B: Dimension>(
-    lists: &Lists<'_, F, D, B>,
-    place: Place,
-    list_grad: &[f64],
-    grad: &mut impl Iterator<Item = &'g mut F>,
-    scale: impl Fn(f64) -> f64,
-) {
-    let mut slopes = list_grad.iter();
-    for (item, out) in (place.start..place.end).zip(grad) {
-        let slope = if lists.exists(item) { slopes.next() } else { None };
-        *out = slope.map_or(F::zero(), |&slope| F::narrow(scale(slope)));
+/// The caller's array, written list by list.
+enum Output<'g, F, D> {
+    Slice(&'g mut [F]),
+    Any(ndarray::iter::IterMut<'g, F, D>),
+}
+
+impl<'g, F: Real, D: Dimension> Output<'g, F, D> {
+    fn to(array: &'g mut ArrayRef<F, D>) -> Self {
+        if array.is_standard_layout() {
+            Self::Slice(array.as_slice_mut().unwrap_or_default())
+        } else {
+            Self::Any(array.iter_mut())
+        }
+    }
+
+    /// Writes a list's gradient, times `factor`, 0 where an item is masked. Lists come in order.
+    fn write<B: Dimension>(
+        &mut self,
+        lists: &Lists<'_, F, D, B>,
+        place: Place,
+        grad: &[f64],
+        factor: f64,
+    ) {
+        // What is multiplied by 0 may be infinite.
+        let scaled = |slope: f64| F::narrow(if factor == 0.0 { 0.0 } else { slope * factor });
+        match self {
+            Self::Slice(out) if lists.is_plain() => {
+                for (out, &slope) in out[place.start..place.end].iter_mut().zip(grad) {
+                    *out = scaled(slope);
+                }
+            }
+            Self::Slice(out) => {
+                let out = out[place.start..place.end].iter_mut();
+                write_existing(out, lists, place, grad.iter().map(|&slope| scaled(slope)));
+            }
+            Self::Any(out) => {
+                write_existing(out, lists, place, grad.iter().map(|&slope| scaled(slope)));
+            }
+        }
     }
 }
 
-/// A list's part in the reduced gradient.
-fn share(slope: f64, weight: f64, divisor: f64) -> f64 {
-    if weight == 0.0 || divisor == 0.0 {
-        return 0.0;
+fn write_existing<'g, F: Real, D: Dimension, B: Dimension>(
+    mut out: impl Iterator<Item = &'g mut F>,
+    lists: &Lists<'_, F, D, B>,
+    place: Place,
+    mut slopes: impl Iterator<Item = F>,
+) {
+    for item in place.start..place.end {
+        let slope = if lists.exists(item) { slopes.next() } else { None };
+        if let Some(out) = out.next() {
+            *out = slope.unwrap_or(F::zero());
+        }
     }
-    slope * (weight / divisor)
 }
 
 /// Translates a place in a list, as [`Loss::check`] gives it, to the caller's arrays.

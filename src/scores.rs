@@ -260,7 +260,6 @@ impl SequenceLogProbs {
     }
 
     /// What the sum over tokens is divided by.
-    #[allow(clippy::cast_precision_loss)] // counts of tokens in memory are far below 2⁵³
     fn divisor(self, mask: &Mask<'_>, places: std::ops::Range<usize>) -> f64 {
         match self {
             Self::Sum => 1.0,

@@ -6,6 +6,7 @@
 //!
 //! τ the 1-based ranks by score, descending. Δ is a constant in the gradient.
 
+use crate::lists::Ranges;
 use crate::losses::{Logistic, PairLoss, PairWeight};
 use crate::numeric::DoubleDouble;
 use crate::order::argsort_by_descending;
@@ -169,6 +170,22 @@ struct Item {
 }
 
 impl PairWeight for LambdaWeight {
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        let gains_are_finite = match self.gain {
+            Gain::Exponential => ranges.precision.round(ranges.labels.1.exp2()).is_finite(),
+            Gain::Linear | Gain::ConstantDifference => true,
+            Gain::Custom(_) => false,
+        };
+        gains_are_finite && !matches!(self.discount, Discount::Custom(_))
+    }
+
+    fn is_default_lambda(&self) -> bool {
+        matches!(
+            (self.gain, self.discount, self.ties),
+            (Gain::Exponential, Discount::Log2, ScoreTies::ByIndex)
+        )
+    }
+
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
         self.gain.check(list)?;
         self.discount.check(list.len())
@@ -299,7 +316,6 @@ impl Tables {
 }
 
 /// The mean of the 1/D of tied items, and the mean over pairs of them of their absolute difference.
-#[allow(clippy::cast_precision_loss)] // counts of items in memory are far below 2⁵³
 fn tied(discounts: &[DoubleDouble]) -> (DoubleDouble, f64) {
     let size = discounts.len();
     if size == 1 {
@@ -316,8 +332,7 @@ fn tied(discounts: &[DoubleDouble]) -> (DoubleDouble, f64) {
     (sum / (size as f64).into(), (spread / pairs.into()).round().abs())
 }
 
-#[allow(clippy::cast_precision_loss)] // ranks of items in memory are far below 2⁵³
-fn extend_log_discounts(discounts: &mut Vec<DoubleDouble>, ranks: usize) {
+pub(super) fn extend_log_discounts(discounts: &mut Vec<DoubleDouble>, ranks: usize) {
     for rank in discounts.len() + 1..=ranks {
         discounts.push(DoubleDouble::LN_2 / DoubleDouble::from(1.0 + rank as f64).ln());
     }

@@ -8,7 +8,8 @@
 //!
 //! where E_k/C_k − 1 = −C_{k+1}/C_k does not cancel near the optimum.
 
-use crate::losses::{Loss, Scratch};
+use crate::lists::Ranges;
+use crate::losses::{Kernel, Loss, Scratch};
 use crate::numeric::{DoubleDouble, Sum, ln_1p};
 use crate::order::argsort_descending;
 use crate::{Error, List};
@@ -85,6 +86,14 @@ impl Loss for ListMle {
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
         list.check_spread()
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::ListMle)
+    }
+
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        ranges.spread_is_finite()
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! φ(d) = 1 − d, φ′(d) = −1 where d < 1, else 0.
 
+use crate::losses::Kernel;
 use crate::losses::pairs::{PairFunction, PairLoss, PairTerm};
 
 /// Pair-hinge: Σ_{ψ_i > ψ_j} w_i max(0, 1 − (s_i − s_j)), LiPO Eq. 6; SLiC (norm) at K = 2.
@@ -34,5 +35,9 @@ impl PairFunction for Hinge {
         } else {
             PairTerm { value: 0.0, slope: 0.0, curvature: 0.0 }
         }
+    }
+
+    fn kernels(&self) -> [Option<Kernel>; 2] {
+        [Some(Kernel::PairHinge), None]
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! φ(d) = max(−d, 0) + log(1 + e^−|d|), φ′(d) = −σ(−d), φ″(d) = σ(d) σ(−d).
 
+use crate::losses::Kernel;
 use crate::losses::pairs::{PairFunction, PairLoss, PairTerm};
 use crate::numeric;
 
@@ -36,5 +37,9 @@ impl PairFunction for Logistic {
             slope: -at.fall,
             curvature: at.rise * at.fall,
         }
+    }
+
+    fn kernels(&self) -> [Option<Kernel>; 2] {
+        [Some(Kernel::PairLogistic), Some(Kernel::LambdaLoss)]
     }
 }

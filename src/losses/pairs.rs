@@ -6,7 +6,8 @@
 
 use std::cmp::Ordering;
 
-use crate::losses::{Loss, Scratch, lambda_loss::Tables};
+use crate::lists::Ranges;
+use crate::losses::{Kernel, Loss, Scratch, lambda_loss::Tables};
 use crate::numeric::{DoubleDouble, Sum, scale_by_power_of_two};
 use crate::order::{argsort_descending, descending};
 use crate::{Error, List};
@@ -67,6 +68,12 @@ pub trait PairFunction: Send + Sync {
     /// The margin comes rounded to the caller's precision; what rounding took from it is made up
     /// for with the derivatives, so a kink of φ has one place for value and gradient.
     fn at(&self, margin: f64) -> PairTerm;
+
+    /// The fast kernel for this function unweighted, and under the default lambda weight.
+    #[doc(hidden)]
+    fn kernels(&self) -> [Option<Kernel>; 2] {
+        [None, None]
+    }
 }
 
 /// A pair function and its derivatives at one margin d.
@@ -94,6 +101,19 @@ pub trait PairWeight: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     fn check(&self, list: &List<'_>) -> Result<(), Error>;
 
+    #[doc(hidden)]
+    fn accepts(&self, ranges: &Ranges) -> bool;
+
+    #[doc(hidden)]
+    fn is_default_lambda(&self) -> bool {
+        false
+    }
+
+    #[doc(hidden)]
+    fn is_unweighted(&self) -> bool {
+        false
+    }
+
     /// Δ of a list, as a function of the items i and j.
     #[doc(hidden)]
     fn of_list(
@@ -109,6 +129,14 @@ pub trait PairWeight: sealed::Sealed + Send + Sync {
 pub struct Unweighted;
 
 impl PairWeight for Unweighted {
+    fn is_unweighted(&self) -> bool {
+        true
+    }
+
+    fn accepts(&self, _: &Ranges) -> bool {
+        true
+    }
+
     fn check(&self, _: &List<'_>) -> Result<(), Error> {
         Ok(())
     }
@@ -156,6 +184,21 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
         let all = list.len() * (list.len() - 1) / 2;
         let tied = scratch.order.chunk_by(|&i, &j| labels[i] == labels[j]);
         all - tied.map(|group| group.len() * (group.len() - 1) / 2).sum::<usize>()
+    }
+
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        ranges.spread_is_finite() && self.weight.accepts(ranges)
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        let [unweighted, lambda] = self.function.kernels();
+        if self.weight.is_default_lambda() {
+            lambda
+        } else if self.weight.is_unweighted() {
+            unweighted
+        } else {
+            None
+        }
     }
 }
 

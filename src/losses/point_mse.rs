@@ -5,7 +5,8 @@
 //! ∂l/∂s_k = 2 w_k (s_k − ψ_k)
 
 use crate::List;
-use crate::losses::{Loss, Scratch};
+use crate::lists::Ranges;
+use crate::losses::{Kernel, Loss, Scratch};
 use crate::numeric::{DoubleDouble, Sum};
 
 /// Point-MSE: Σ_k w_k (ψ_k − s_k)², LiPO Eq. 9.
@@ -45,5 +46,14 @@ impl Loss for PointMse {
 
     fn terms(&self, list: &List<'_>, _: &mut Scratch) -> usize {
         list.len()
+    }
+
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        let _ = ranges;
+        true
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::PointMse)
     }
 }

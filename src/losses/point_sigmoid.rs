@@ -5,7 +5,8 @@
 //!
 //! ∂l/∂s_k = w_k [(1 − ψ_k) σ(s_k) − ψ_k σ(−s_k)]
 
-use crate::losses::{Loss, Scratch};
+use crate::lists::Ranges;
+use crate::losses::{Kernel, Loss, Scratch};
 use crate::numeric::{DoubleDouble, Logistic, Sum};
 use crate::{Error, List};
 
@@ -55,5 +56,14 @@ impl Loss for PointSigmoid {
 
     fn terms(&self, list: &List<'_>, _: &mut Scratch) -> usize {
         list.len()
+    }
+
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        let (least, greatest) = ranges.labels;
+        least >= 0.0 && greatest <= 1.0
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::PointSigmoid)
     }
 }

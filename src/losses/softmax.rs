@@ -8,7 +8,8 @@
 
 use num_traits::Float;
 
-use crate::losses::{Loss, Scratch};
+use crate::lists::Ranges;
+use crate::losses::{Kernel, Loss, Scratch};
 use crate::numeric::{DoubleDouble, Sum, ln_1p};
 use crate::{Error, List};
 
@@ -82,6 +83,14 @@ impl Loss for Softmax {
             None => Ok(()),
         }
     }
+
+    fn accepts(&self, ranges: &Ranges) -> bool {
+        ranges.labels.0 >= 0.0 && ranges.spread_is_finite()
+    }
+
+    fn kernel(&self) -> Option<Kernel> {
+        Some(Kernel::Softmax)
+    }
 }
 
 /// A sum of non-negative numbers as its greatest and the sum of the others.
@@ -124,7 +133,6 @@ impl Shares {
 fn weighted_label(list: &List<'_>, k: usize) -> (DoubleDouble, i32) {
     let parts = |x: f64| {
         let (mantissa, exponent, _) = x.integer_decode();
-        #[allow(clippy::cast_precision_loss)] // at most 53 bits
         (mantissa as f64, i32::from(exponent))
     };
     let (weight, label) = (parts(list.weight(k)), parts(list.labels()[k]));

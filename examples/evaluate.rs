@@ -13,12 +13,10 @@
 //! It may have a `mask` (K booleans, false where there is no response: anything may stand there),
 //! `weights` of the responses and a `weight` of the list. Other fields are passed over.
 
-use std::collections::BTreeMap;
 use std::error::Error;
-use std::fmt;
+use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, StdoutLock, Write};
-use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -30,10 +28,9 @@ use lipo::losses::{
 };
 use lipo::{Lists, Real, labels, scores::ImplicitReward};
 use ndarray::{Array0, Array1, Array2, arr0, aview_mut1};
-use serde::de::{
-    self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 const SAMPLE: &str = include_str!("data/ranked_responses.jsonl");
 
@@ -156,7 +153,7 @@ fn evaluate_lists<F: Number>(
     let (mut bytes, mut workspace) = (Vec::new(), Workspace::default());
     let (mut value, mut grad) = (Array0::<F>::default(()), Vec::new());
     for line in 1.. {
-        let at_line = |problem: &dyn fmt::Display| format!("line {line}: {problem}");
+        let at_line = |problem: &dyn Display| format!("line {line}: {problem}");
         bytes.clear();
         if input.read_until(b'\n', &mut bytes).map_err(|error| at_line(&error))? == 0 {
             break;
@@ -169,14 +166,9 @@ fn evaluate_lists<F: Number>(
         let list = list.map_err(|problem| at_line(&problem))?;
         let in_words = |error| in_words::<F>(&error, list.scores_from);
 
-        let mut lists = Lists::dense(&list.scores, &list.labels).list_weights(&list.weight);
-        if let Some(mask) = &list.mask {
-            lists = lists.mask(mask);
-        }
-        if let Some(weights) = &list.weights {
-            lists = lists.weights(weights);
-        }
-        let lists = lists.build().map_err(|error| at_line(&in_words(error)))?;
+        let lists = Lists::dense(&list.scores, &list.labels).mask(&list.mask);
+        let lists = lists.weights(&list.weights).list_weights(&list.weight).build();
+        let lists = lists.map_err(|error| at_line(&in_words(error)))?;
         grad.resize(list.scores.len(), F::zero());
         for &mut (loss, ref function, ref mut total) in &mut *losses {
             let grad_out = &mut aview_mut1(&mut grad);
@@ -221,14 +213,33 @@ fn open(file: Option<&Path>) -> Result<(Box<dyn BufRead>, ProgressBar), String> 
     Ok((Box::new(BufReader::new(progress.wrap_read(input))), progress))
 }
 
-/// A line as it stands; what belongs to a masked response is 0, or an empty row.
-#[derive(Default)]
-struct Record<F> {
-    /// The fields with a number a response.
-    rows: BTreeMap<String, Vec<F>>,
-    win_probabilities: Option<Vec<Vec<F>>>,
+/// A line: each number stays as it stands until the mask says whether it must be one.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a, F: Number"))]
+struct Record<'a, F> {
+    #[serde(default, deserialize_with = "given")]
+    scores: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    policy_logps: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    ref_logps: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    labels: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    ranks: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
+    win_probabilities: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
     mask: Option<Vec<bool>>,
+    #[serde(default, deserialize_with = "given")]
+    weights: Option<Vec<&'a RawValue>>,
+    #[serde(default, deserialize_with = "given")]
     weight: Option<F>,
+}
+
+/// `Option` by itself would take null for a field that is missing.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(json: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(json).map(Some)
 }
 
 /// A list as the losses take it.
@@ -237,84 +248,118 @@ struct List<F> {
     /// The field to name where a score is wrong.
     scores_from: &'static str,
     labels: Array1<F>,
-    mask: Option<Array1<bool>>,
-    weights: Option<Array1<F>>,
+    mask: Array1<bool>,
+    weights: Array1<F>,
     weight: Array0<F>,
 }
 
-impl<F: Number> Record<F> {
-    fn parse(line: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Outline {
-            mask: Option<Vec<bool>>,
-        }
+impl<'a, F: Number> Record<'a, F> {
+    fn parse(line: &'a [u8]) -> Result<Self, String> {
         let line = std::str::from_utf8(line).map_err(|error| error.to_string())?;
         if !line.trim_start().starts_with('{') {
-            return Err("not a JSON object".into());
+            return Err("not a JSON object".into()); // serde would take an array for the fields
         }
-        // The mask comes first, wherever it stands: it says what else need not make sense.
-        let Outline { mask } = parse_json(line, PhantomData)?;
-        parse_json(line, Fields { mask: &mask.unwrap_or_default(), of: PhantomData })
+        serde_json::from_str(line).map_err(|error| {
+            // Once more, slower, to learn in which field it is.
+            let json = &mut serde_json::Deserializer::from_str(line);
+            let tracked = serde_path_to_error::deserialize::<_, Self>(json);
+            let path = tracked.err().map(|error| error.path().to_string());
+            let field = path.filter(|path| path != ".").map(|path| path + ": ").unwrap_or_default();
+            format!("{field}{} (column {})", message(&error), error.column())
+        })
     }
 
-    fn into_list(mut self, reward: ImplicitReward) -> Result<List<F>, String> {
-        let scores_from = self.one_of(&["scores", "policy_logps"])?;
-        let labels_from = self.one_of(&["labels", "ranks", "win_probabilities"])?;
-        if self.has("policy_logps") != self.has("ref_logps") {
+    fn into_list(self, reward: ImplicitReward) -> Result<List<F>, String> {
+        let (scores_from, scores) =
+            one_of([("scores", &self.scores), ("policy_logps", &self.policy_logps)])?;
+        let (labels_from, labels) = one_of([
+            ("labels", &self.labels),
+            ("ranks", &self.ranks),
+            ("win_probabilities", &self.win_probabilities),
+        ])?;
+        if self.policy_logps.is_some() != self.ref_logps.is_some() {
             return Err("policy_logps and ref_logps: one needs the other".into());
         }
-        let size = self.rows[scores_from].len();
-        let mut row =
-            |field| self.rows.remove(field).map(|row| of_length(field, row, size)).transpose();
-        let mask = self.mask.map(|mask| of_length("mask", mask, size)).transpose()?;
-        let exist = mask.as_deref();
+        let size = scores.len();
+        let mask = Array1::from(self.mask.unwrap_or_else(|| vec![true; size]));
+        check_length("mask", mask.len(), size)?;
         let in_words = |error| in_words::<F>(&error, scores_from);
 
-        let mut scores = row(scores_from)?.unwrap_or_default();
-        if let Some(reference) = row("ref_logps")? {
-            let policy = scores.clone();
-            reward.scores_into(&policy, &reference, exist, &mut scores).map_err(in_words)?;
+        let mut scores = numbers(scores_from, scores, &mask)?;
+        if let Some(reference) = self.ref_logps {
+            let reference = numbers("ref_logps", &reference, &mask)?;
+            scores = reward.scores_masked(&scores, &reference, &mask).map_err(in_words)?;
         }
-        let mut labels = Array1::zeros(size);
-        if let Some(rows) = self.win_probabilities {
-            let mut wins = Array2::zeros((size, size));
-            for (k, row) in of_length(labels_from, rows, size)?.into_iter().enumerate() {
-                if exist.is_none_or(|exist| exist[k]) {
-                    let row = of_length(&format!("{labels_from}[{k}]"), row, size)?;
-                    wins.row_mut(k).assign(&row);
+        let labels = match labels_from {
+            "win_probabilities" => {
+                check_length(labels_from, labels.len(), size)?;
+                let mut wins = Array2::zeros((size, size));
+                for k in (0..size).filter(|&k| mask[k]) {
+                    let place = format!("{labels_from}[{k}]");
+                    let row = parse::<Vec<_>>(&place, labels[k])?;
+                    wins.row_mut(k).assign(&numbers(&place, &row, &mask)?);
                 }
+                labels::from_win_probabilities_masked(&wins, &mask).map_err(in_words)?
             }
-            let psi = labels::from_win_probabilities_into(&wins, exist, &mut labels);
-            psi.map_err(in_words)?;
-        } else if let Some(ranks) = row("ranks")? {
-            labels::from_ranks_into(&ranks, exist, &mut labels).map_err(in_words)?;
-        } else if let Some(given) = row("labels")? {
-            labels = given;
-        }
-        let weights = row("weights")?;
+            "ranks" => {
+                let (ranks, mut psi) = (numbers("ranks", labels, &mask)?, Array1::zeros(size));
+                labels::from_ranks_into(&ranks, Some(&mask), &mut psi).map_err(in_words)?;
+                psi
+            }
+            _ => numbers("labels", labels, &mask)?,
+        };
+        let weights = match self.weights {
+            Some(weights) => numbers("weights", &weights, &mask)?,
+            None => Array1::ones(size),
+        };
         let weight = arr0(self.weight.unwrap_or(F::one()));
         Ok(List { scores, scores_from, labels, mask, weights, weight })
     }
+}
 
-    fn has(&self, field: &str) -> bool {
-        self.rows.contains_key(field)
-            || field == "win_probabilities" && self.win_probabilities.is_some()
-    }
-
-    fn one_of(&self, fields: &[&'static str]) -> Result<&'static str, String> {
-        match fields.iter().copied().filter(|field| self.has(field)).collect::<Vec<_>>()[..] {
-            [] => Err(format!("{}: missing", fields.join(" or "))),
-            [field] => Ok(field),
-            ref several => Err(format!("{}: only one may be given", several.join(" and "))),
-        }
+/// The one field that is given, and its entries.
+fn one_of<'r, 'a, const N: usize>(
+    fields: [(&'static str, &'r Option<Vec<&'a RawValue>>); N],
+) -> Result<(&'static str, &'r [&'a RawValue]), String> {
+    let given = fields.iter().filter_map(|&(name, entries)| Some((name, entries.as_deref()?)));
+    let (given, entries): (Vec<_>, Vec<_>) = given.unzip();
+    match (&given[..], &entries[..]) {
+        (&[field], &[entries]) => Ok((field, entries)),
+        ([], _) => Err(format!("{}: missing", fields.map(|(name, _)| name).join(" or "))),
+        _ => Err(format!("{}: only one may be given", given.join(" and "))),
     }
 }
 
-fn of_length<T>(field: &str, entries: Vec<T>, size: usize) -> Result<Array1<T>, String> {
-    if entries.len() == size {
-        return Ok(entries.into());
+/// The entries of the responses that exist, and 0 in place of whatever the others have.
+fn numbers<F: Number>(
+    field: &str,
+    entries: &[&RawValue],
+    mask: &Array1<bool>,
+) -> Result<Array1<F>, String> {
+    check_length(field, entries.len(), mask.len())?;
+    let mut numbers = Array1::zeros(mask.len());
+    for k in (0..mask.len()).filter(|&k| mask[k]) {
+        numbers[k] = parse(format_args!("{field}[{k}]"), entries[k])?;
     }
-    Err(format!("{field}: length {} in a list of {size} responses", entries.len()))
+    Ok(numbers)
+}
+
+fn check_length(field: &str, length: usize, size: usize) -> Result<(), String> {
+    if length == size {
+        return Ok(());
+    }
+    Err(format!("{field}: length {length} in a list of {size} responses"))
+}
+
+fn parse<'a, T: Deserialize<'a>>(place: impl Display, json: &'a RawValue) -> Result<T, String> {
+    serde_json::from_str(json.get()).map_err(|error| format!("{place}: {}", message(&error)))
+}
+
+/// What serde_json says, in JSON's terms and without where: it calls every line line 1.
+fn message(error: &serde_json::Error) -> String {
+    let end = format!(" at line {} column {}", error.line(), error.column());
+    let message = error.to_string().replace("expected a sequence", "expected an array");
+    message.strip_suffix(&end).unwrap_or(&message).to_owned()
 }
 
 /// The library's error in the names of the fields.
@@ -342,104 +387,6 @@ fn in_words<F: Number>(error: &lipo::Error, scores_from: &str) -> String {
             format!("{scores_from}: the scores {greatest:?} and {least:?} are too far apart")
         }
         other => other.to_string(),
-    }
-}
-
-/// Parses all of a line; an error names the field and the column.
-fn parse_json<'de, S: DeserializeSeed<'de>>(line: &'de str, seed: S) -> Result<S::Value, String> {
-    let json = &mut serde_json::Deserializer::from_str(line);
-    let mut track = serde_path_to_error::Track::new();
-    let value = seed.deserialize(serde_path_to_error::Deserializer::new(&mut *json, &mut track));
-    value.and_then(|value| json.end().map(|()| value)).map_err(|error| {
-        let path = track.path().to_string();
-        let field = if path == "." { String::new() } else { format!("{path}: ") };
-        // serde_json saw this line alone and calls it line 1.
-        let (column, message) = (error.column(), error.to_string());
-        let end = format!(" at line {} column {column}", error.line());
-        format!("{field}{} (column {column})", message.strip_suffix(&end).unwrap_or(&message))
-    })
-}
-
-/// Parses the fields of a line.
-struct Fields<'m, F> {
-    mask: &'m [bool],
-    of: PhantomData<F>,
-}
-
-impl<'de, F: Number> DeserializeSeed<'de> for Fields<'_, F> {
-    type Value = Record<F>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Record<F>, D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de, F: Number> Visitor<'de> for Fields<'_, F> {
-    type Value = Record<F>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<F>, A::Error> {
-        let row = Entries { mask: self.mask, entry: self.of };
-        let rows = Entries { mask: self.mask, entry: row };
-        let mut record = Record::default();
-        while let Some(name) = map.next_key::<String>()? {
-            let again = match &*name {
-                "scores" | "policy_logps" | "ref_logps" | "labels" | "ranks" | "weights" => {
-                    record.rows.insert(name.clone(), map.next_value_seed(row)?).is_some()
-                }
-                "win_probabilities" => {
-                    record.win_probabilities.replace(map.next_value_seed(rows)?).is_some()
-                }
-                "mask" => record.mask.replace(map.next_value()?).is_some(),
-                "weight" => record.weight.replace(map.next_value()?).is_some(),
-                _ => map.next_value().map(|IgnoredAny| false)?,
-            };
-            if again {
-                return Err(de::Error::custom(format!("{name}: given twice")));
-            }
-        }
-        Ok(record)
-    }
-}
-
-/// Parses an array with an entry a response, and passes over those of masked ones.
-#[derive(Clone, Copy)]
-struct Entries<'m, S> {
-    mask: &'m [bool],
-    entry: S,
-}
-
-impl<'de, S: DeserializeSeed<'de, Value: Default> + Copy> DeserializeSeed<'de> for Entries<'_, S> {
-    type Value = Vec<S::Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
-        json.deserialize_seq(self)
-    }
-}
-
-impl<'de, S: DeserializeSeed<'de, Value: Default> + Copy> Visitor<'de> for Entries<'_, S> {
-    type Value = Vec<S::Value>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut entries = Vec::new();
-        loop {
-            let entry = if self.mask.get(entries.len()) == Some(&false) {
-                seq.next_element()?.map(|IgnoredAny| S::Value::default())
-            } else {
-                seq.next_element_seed(self.entry)?
-            };
-            match entry {
-                Some(entry) => entries.push(entry),
-                None => return Ok(entries),
-            }
-        }
     }
 }
 

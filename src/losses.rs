@@ -334,10 +334,9 @@ pub trait LossExt: Loss {
         let divisor = total.divisor(reduction);
         let mut grad = Output::to(grad);
         for_each_list(self, lists, workspace, |place, value, list_grad| {
-            let weight = lists.list_weight(place.list);
+            let weight = weight(lists, place, list_grad);
             total.add(weight, value);
-            let share = if divisor == 0.0 { 0.0 } else { weight / divisor };
-            grad.write(lists, place, list_grad, share);
+            grad.write(lists, place, list_grad, Share::new(weight, divisor));
         });
         Ok(total.reduce(reduction))
     }
@@ -376,11 +375,11 @@ pub trait LossExt: Loss {
         let mut total = count(self, lists, true, workspace)?;
         let (mut values, mut grad) = (values.iter_mut(), Output::to(grad));
         for_each_list(self, lists, workspace, |place, value, list_grad| {
-            total.add(lists.list_weight(place.list), value);
+            total.add(weight(lists, place, list_grad), value);
             if let Some(out) = values.next() {
                 *out = F::narrow(value);
             }
-            grad.write(lists, place, list_grad, 1.0);
+            grad.write(lists, place, list_grad, Share::new(1.0, 1.0));
         });
         Ok(total)
     }
@@ -408,10 +407,19 @@ fn total<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
     let mut total = count(loss, lists, with_terms, workspace)?;
-    for_each_list(loss, lists, workspace, |place, value, _| {
-        total.add(lists.list_weight(place.list), value);
+    for_each_list(loss, lists, workspace, |place, value, list_grad| {
+        total.add(weight(lists, place, list_grad), value);
     });
     Ok(total)
+}
+
+/// A list's weight; 0 where it has no items, whose weight may be anything.
+fn weight<F: Real, D: Dimension, B: Dimension>(
+    lists: &Lists<'_, F, D, B>,
+    place: Place,
+    list_grad: &[f64],
+) -> f64 {
+    if list_grad.is_empty() { 0.0 } else { lists.list_weight(place.list) }
 }
 
 /// Checks every list; counts lists and, if asked to, terms.
@@ -471,6 +479,31 @@ fn for_each_list_plainly<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     }
 }
 
+/// A list's part in the reduced gradient: its weight over what the sum is divided by.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    weight: f64,
+    divisor: f64,
+    factor: f64,
+}
+
+impl Share {
+    fn new(weight: f64, divisor: f64) -> Self {
+        let factor = if divisor == 0.0 { 0.0 } else { weight / divisor };
+        Self { weight, divisor, factor }
+    }
+
+    fn of(self, slope: f64) -> f64 {
+        if self.factor.is_normal() {
+            slope * self.factor
+        } else if self.weight == 0.0 || self.divisor == 0.0 {
+            0.0 // even of an infinite slope
+        } else {
+            slope * self.weight / self.divisor
+        }
+    }
+}
+
 /// The caller's array, written list by list.
 enum Output<'g, F, D> {
     Slice(&'g mut [F]),
@@ -486,16 +519,15 @@ impl<'g, F: Real, D: Dimension> Output<'g, F, D> {
         }
     }
 
-    /// Writes a list's gradient, times `factor`, 0 where an item is masked. Lists come in order.
+    /// Writes a list's share of the gradient, 0 where an item is masked. Lists come in order.
     fn write<B: Dimension>(
         &mut self,
         lists: &Lists<'_, F, D, B>,
         place: Place,
         grad: &[f64],
-        factor: f64,
+        share: Share,
     ) {
-        // What is multiplied by 0 may be infinite.
-        let scaled = |slope: f64| F::narrow(if factor == 0.0 { 0.0 } else { slope * factor });
+        let scaled = |slope: f64| F::narrow(share.of(slope));
         match self {
             Self::Slice(out) if lists.is_plain() => {
                 for (out, &slope) in out[place.start..place.end].iter_mut().zip(grad) {

@@ -209,10 +209,19 @@ impl SequenceLogProbs {
         let (length, tokens) = (last(tokens.shape()), in_order(tokens));
         for (response, log_prob) in log_probs.iter_mut().enumerate() {
             let places = response * length..(response + 1) * length;
-            let mut sum = Sum::default();
-            let existing = places.clone().filter(|&token| mask.exists(token));
-            existing.for_each(|token| sum.add(tokens[token].widen()));
-            *log_prob = F::narrow((sum.exact() / self.divisor(&mask, places).into()).round());
+            let divisor = self.divisor(&mask, places.clone());
+            let of_tokens_times = |scale: f64| {
+                let mut sum = Sum::default();
+                let existing = places.clone().filter(|&token| mask.exists(token));
+                existing.for_each(|token| sum.add(tokens[token].widen() * scale));
+                (sum.exact() / divisor.into()).round() / scale
+            };
+            let mut of_tokens = of_tokens_times(1.0);
+            if of_tokens.is_infinite() {
+                // The sum may overflow where the mean does not.
+                of_tokens = of_tokens_times(2.0_f64.powi(-64));
+            }
+            *log_prob = F::narrow(of_tokens);
         }
         Ok(())
     }

@@ -489,7 +489,7 @@ fn what_is_no_list_stops_the_run() {
     for (malformed, message) in [
         (r#"{"scores": [1, 2"#, "scores: EOF while parsing a list"),
         (r#"{"scores": [1 2], "labels": [1, 0]}"#, "scores: expected `,` or `]`"),
-        (r#"{"scores": [1], "labels": [NaN]}"#, "labels: expected value"),
+        (r#"{"scores": [1], "labels": [NaN]}"#, "labels[0]: expected value"),
         (r#"{"scores": [1], "labels": [1]} {}"#, "trailing characters"),
         ("[1, 2]", "not a JSON object"),
         ("null", "not a JSON object"),
@@ -558,7 +558,7 @@ fn a_missing_or_superfluous_field_stops_the_run() {
             r#"{"scores": [1], "win_probabilities": [[1]], "ranks": [1]}"#,
             "ranks and win_probabilities: only one may be given",
         ),
-        (r#"{"scores": [1], "labels": [1], "scores": [1]}"#, "scores: given twice"),
+        (r#"{"scores": [1], "labels": [1], "scores": [1]}"#, "duplicate field `scores`"),
         (
             r#"{"scores": [1], "labels": [1], "mask": [true], "mask": [true]}"#,
             "duplicate field `mask`",

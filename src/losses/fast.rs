@@ -239,9 +239,9 @@ impl Block {
             }
             tables.resize(len);
             self.grad_by_list.resize(len, 0.0);
-            self.values.resize(lanes, 0.0);
             self.all_ones = false;
         }
+        self.values.resize(lanes, 0.0);
         let full = rows.len() == lanes && rows.iter().all(|rows| rows.scores.len() == self.size);
         let unweighted = rows.iter().all(|rows| rows.weights.is_empty());
         for lane in 0..lanes {

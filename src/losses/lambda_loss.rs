@@ -173,10 +173,17 @@ impl PairWeight for LambdaWeight {
     fn accepts(&self, ranges: &Ranges) -> bool {
         let gains_are_finite = match self.gain {
             Gain::Exponential => ranges.precision.round(ranges.labels.1.exp2()).is_finite(),
-            Gain::Linear | Gain::ConstantDifference => true,
-            Gain::Custom(_) => false,
+            Gain::ConstantDifference => true,
+            Gain::Linear | Gain::Custom(_) => false,
         };
         gains_are_finite && !matches!(self.discount, Discount::Custom(_))
+    }
+
+    fn is_unweighted(&self) -> bool {
+        matches!(
+            (self.gain, self.discount),
+            (Gain::ConstantDifference, Discount::ConstantDifference)
+        )
     }
 
     fn is_default_lambda(&self) -> bool {
@@ -187,8 +194,8 @@ impl PairWeight for LambdaWeight {
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
-        self.gain.check(list)?;
-        self.discount.check(list.len())
+        let greatest_discount = self.discount.check(list.len())?;
+        self.gain.check(list, greatest_discount)
     }
 
     fn of_list(
@@ -231,19 +238,24 @@ impl Gain {
         }
     }
 
-    fn check(self, list: &List<'_>) -> Result<(), Error> {
+    /// Differences of gains, times `greatest_discount`, must be finite.
+    fn check(self, list: &List<'_>, greatest_discount: f64) -> Result<(), Error> {
         let gain = |label: f64| match self {
             Self::Exponential => label.exp2(),
-            Self::Linear | Self::ConstantDifference => 0.0,
+            Self::Linear => label,
+            Self::ConstantDifference => 0.0,
             Self::Custom(gain) => gain(label),
         };
-        let overflows = |gain: f64| !list.precision().round(gain).is_finite();
-        let (mut least, mut greatest) = (0.0, 0.0);
+        let overflows = |x: f64| !list.precision().round(x).is_finite();
+        let (mut least, mut greatest) = (0.0_f64, 0.0_f64);
         for (item, &label) in list.labels().iter().enumerate() {
-            least = gain(label).min(least);
-            greatest = gain(label).max(greatest);
-            if overflows(gain(label)) || overflows(greatest - least) {
+            let gain = gain(label);
+            (least, greatest) = (least.min(gain), greatest.max(gain));
+            if overflows(gain) || overflows(greatest - least) {
                 return Err(list.label_out_of_range(item, "a label whose gain is finite"));
+            }
+            if overflows((greatest - least) * greatest_discount) {
+                return Err(list.label_out_of_range(item, "a label whose lambda weight is finite"));
             }
         }
         Ok(())
@@ -259,17 +271,21 @@ impl Discount {
         }
     }
 
-    fn check(self, items: usize) -> Result<(), Error> {
-        let Self::Custom(discount) = self else { return Ok(()) };
+    /// The greatest 1/D; it must be finite, and D must not fall.
+    fn check(self, items: usize) -> Result<f64, Error> {
+        let Self::Custom(discount) = self else { return Ok(1.0) };
         let mut previous = 0.0;
         for value in (1..=items).map(discount) {
+            let wrong = |range| Err(Error::Parameter { name: "discount", value, range });
             if !(value > 0.0 && value >= previous) {
-                let range = "positive and at least that of the rank before";
-                return Err(Error::Parameter { name: "discount", value, range });
+                return wrong("positive and at least that of the rank before");
+            }
+            if value.recip().is_infinite() {
+                return wrong("of a finite reciprocal");
             }
             previous = value;
         }
-        Ok(())
+        Ok(if items == 0 { 0.0 } else { discount(1).recip() })
     }
 }
 

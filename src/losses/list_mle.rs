@@ -60,11 +60,14 @@ impl Loss for ListMle {
         argsort_descending(list.labels(), order);
         let value = value_and_steps(list, order, steps);
 
-        // Σ_{i < k} w_τ(i) / C_i, relative to e^−anchor.
+        // Weights near the end of the range would add up to more than it holds.
+        let greatest_weight = (0..list.len()).map(|k| list.weight(k)).fold(0.0, f64::max);
+        let scale = if greatest_weight > 1e280 { 2.0_f64.powi(-64) } else { 1.0 };
+        // Σ_{i < k} w_τ(i) / C_i, relative to e^−anchor, times the scale.
         let mut anchor = steps.last().map_or(0.0, |step| step.anchor);
         let mut sum = DoubleDouble::ZERO;
         for (&item, step) in order.iter().zip(steps.iter().rev()) {
-            let weight = list.weight(item);
+            let weight = list.weight(item) * scale;
             // Of an item below its predecessors' anchor; moving the sum first could lose it to
             // underflow, of which nothing but its own gradient would tell.
             let exp = if step.anchor == anchor {
@@ -72,7 +75,7 @@ impl Loss for ListMle {
             } else {
                 DoubleDouble::difference(list.scores()[item], anchor).exp()
             };
-            grad[item] = (exp * sum - step.after / step.suffix * weight).round();
+            grad[item] = (exp * sum - step.after / step.suffix * weight).round() / scale;
             if weight > 0.0 {
                 if step.anchor != anchor {
                     sum = sum * DoubleDouble::difference(step.anchor, anchor).exp();

@@ -162,8 +162,9 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
         if value.is_finite() && grad.iter().all(|slope| slope.is_finite()) {
             return value;
         }
-        // Weights near the end of the range: what overflowed is computed again, scaled down.
-        let exponent = 600;
+        // What overflowed is computed again with weights scaled down: a sum of both signs may be
+        // finite though its terms' sums are not. Any larger, it would lose what is not large.
+        let exponent = 520;
         let rescaled = sum_over_pairs(&self.function, &delta, list, -exponent, sums);
         let restore = |x: f64| scale_by_power_of_two(x, 2 * exponent);
         for (slope, sum) in grad.iter_mut().zip(sums.iter()).filter(|(slope, _)| !slope.is_finite())
@@ -230,12 +231,17 @@ fn sum_over_pairs(
             let margin = list.precision().round(exact.hi);
             let lost = (exact.hi - margin) + exact.lo;
             let term = function.at(margin);
-            let slope = weight * (term.slope + lost * term.curvature);
             value.add_exact(DoubleDouble::product(weight, term.value));
-            value.add(weight * lost * term.slope);
+            // What rounding the margin lost, to first order; nothing beside what is infinite.
+            value.add(finite_or_0(weight * (lost * term.slope)));
+            let slope = weight * (term.slope + finite_or_0(lost * term.curvature));
             grad[i].add(slope);
             grad[j].add(-slope);
         }
     }
     value.total()
+}
+
+fn finite_or_0(x: f64) -> f64 {
+    if x.is_finite() { x } else { 0.0 }
 }

@@ -57,18 +57,20 @@ impl<E: Real> WithSimd for Across<'_, E> {
     }
 }
 
-/// A point loss's term of an item and its slope, without weight.
+/// A point loss's term of an item and its slope.
 trait Term<S: Simd> {
-    fn at(score: Lanes<S>, label: Lanes<S>) -> (Lanes<S>, Lanes<S>);
+    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>);
 }
 
 struct SquaredError;
 
 impl<S: Simd> Term<S> for SquaredError {
     #[inline(always)]
-    fn at(score: Lanes<S>, label: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
+    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
         let distance = score - label;
-        (distance * distance, distance + distance)
+        // In this order no product underflows that should not.
+        let weighted = weight * distance;
+        (weighted * distance, weighted + weighted)
     }
 }
 
@@ -76,7 +78,7 @@ struct CrossEntropy;
 
 impl<S: Simd> Term<S> for CrossEntropy {
     #[inline(always)]
-    fn at(score: Lanes<S>, label: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
+    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
         let (zero, one) = (score.constant(0.0), score.constant(1.0));
         let exp = (-score.abs()).exp(zero);
         let negative = zero.above(score);
@@ -86,7 +88,8 @@ impl<S: Simd> Term<S> for CrossEntropy {
         let (rise, fall) = (negative.select(far, near), negative.select(near, far));
         // Further out e^−|s| leaves the range of normal numbers.
         let far_out = score.abs().above(score.constant(700.0));
-        (far_out.select(score.constant(f64::NAN), value), (one - label) * rise - label * fall)
+        let value = far_out.select(score.constant(f64::NAN), value);
+        (weight * value, weight * ((one - label) * rise - label * fall))
     }
 }
 
@@ -105,10 +108,11 @@ fn point<S: Simd, T: Term<S>>(
     let mut value = LaneSum::zero(simd);
     for (k, &score) in Lanes::<S>::slice(scores).iter().enumerate() {
         let (label, weight) = (Lanes::of(simd, labels[k]), Lanes::of(simd, weights[k]));
-        let label = label.equals(label).select(label, zero);
-        let (term, slope) = T::at(Lanes::of(simd, score), label);
-        value.add(weight * term);
-        grad[k] = (weight * slope).vector();
+        let present = label.equals(label);
+        let score = present.select(Lanes::of(simd, score), zero);
+        let (term, slope) = T::at(score, present.select(label, zero), weight);
+        value.add(term);
+        grad[k] = slope.vector();
     }
     value.total()
 }

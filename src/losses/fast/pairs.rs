@@ -98,13 +98,23 @@ impl<S: Simd> Pairs<S> for LogisticPairs<'_, S> {
     #[inline(always)]
     fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>) {
         let weight = i_preferred.select(i.weight, j.weight);
-        let of_other = i_preferred.select(j.exp, i.exp);
-        // max(−d, 0): how far the preferred score is below the other.
-        let ahead = i.score - j.score;
-        let behind = i_preferred.select(-ahead, ahead).max(ahead.constant(0.0));
-        let value = behind + Lanes::ln_1p_of_ratio(i.exp.min(j.exp), i.exp.max(j.exp));
-        (weight * value, -(weight * (of_other / (i.exp + j.exp))))
+        let (value, slope) = logistic(i, j, i_preferred);
+        (weight * value, weight * slope)
     }
+}
+
+/// φ(d) = log(1 + e^−d) and φ′(d).
+#[inline(always)]
+fn logistic<S: Simd>(
+    i: LogisticItem<S>,
+    j: LogisticItem<S>,
+    i_preferred: Mask<S>,
+) -> (Lanes<S>, Lanes<S>) {
+    // max(−d, 0): how far the preferred score is below the other.
+    let ahead = i.score - j.score;
+    let behind = i_preferred.select(-ahead, ahead).max(ahead.constant(0.0));
+    let value = behind + Lanes::ln_1p_of_ratio(i.exp.min(j.exp), i.exp.max(j.exp));
+    (value, -(i_preferred.select(j.exp, i.exp) / (i.exp + j.exp)))
 }
 
 /// The logistic pairs, each times Δ of the DCG.
@@ -169,9 +179,11 @@ impl<S: Simd> Pairs<S> for LambdaPairs<'_, S> {
             }
         };
         let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
-        let delta = (gain * discount).abs();
-        let (value, slope) = self.logistic.at(i.logistic, j.logistic, i_preferred);
-        (delta * value, delta * slope)
+        let weight = i_preferred.select(i.logistic.weight, j.logistic.weight);
+        // First of all the weights: φ may be too small for a small one.
+        let weight = weight * (gain * discount).abs();
+        let (value, slope) = logistic(i.logistic, j.logistic, i_preferred);
+        (weight * value, weight * slope)
     }
 }
 

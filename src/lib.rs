@@ -65,9 +65,16 @@
 //! | `f64` | within 2 ulp (lambda-loss: 8) | within 4 u Σ\|terms\| |
 //! | `f32` | within 1 ulp | within 4 u Σ\|terms\| |
 //!
-//! u is half the distance from 1 to the next float, and Σ|terms| adds up the magnitudes of what a
+//! With the feature `simd` and without it: both are held to the same bounds. u is half the distance from 1 to the next float, and Σ|terms| adds up the magnitudes of what a
 //! gradient entry is made of. The same input gives the same bits on one machine, whatever stands
 //! beside it in a batch and however much padding there is.
+
+//!
+//! # Features
+//!
+//! - `simd` (default): fast kernels for the seven losses, in the widest instruction set that the
+//!   machine has, chosen at run time. Without it, the only dependencies are `ndarray` and
+//!   `num-traits`, and everything goes through the plain kernels.
 
 mod check;
 mod error;

@@ -67,6 +67,8 @@ pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
 pub use list_mle::ListMle;
 pub use pair_hinge::{Hinge, PairHinge};
 pub use pair_logistic::{Logistic, PairLogistic};
+#[doc(hidden)]
+pub use pairs::PairKernels;
 pub use pairs::{PairFunction, PairLoss, PairTerm, PairWeight, Unweighted};
 pub use point_mse::PointMse;
 pub use point_sigmoid::PointSigmoid;

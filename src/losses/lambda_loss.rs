@@ -7,7 +7,7 @@
 //! τ the 1-based ranks by score, descending. Δ is a constant in the gradient.
 
 use crate::lists::Ranges;
-use crate::losses::{Logistic, PairLoss, PairWeight};
+use crate::losses::{Kernel, Logistic, PairKernels, PairLoss, PairWeight};
 use crate::numeric::DoubleDouble;
 use crate::order::argsort_by_descending;
 use crate::{Error, List};
@@ -179,18 +179,12 @@ impl PairWeight for LambdaWeight {
         gains_are_finite && !matches!(self.discount, Discount::Custom(_))
     }
 
-    fn is_unweighted(&self) -> bool {
-        matches!(
-            (self.gain, self.discount),
-            (Gain::ConstantDifference, Discount::ConstantDifference)
-        )
-    }
-
-    fn is_default_lambda(&self) -> bool {
-        matches!(
-            (self.gain, self.discount, self.ties),
-            (Gain::Exponential, Discount::Log2, ScoreTies::ByIndex)
-        )
+    fn choose(&self, kernels: PairKernels) -> Option<Kernel> {
+        match (self.gain, self.discount, self.ties) {
+            (Gain::Exponential, Discount::Log2, ScoreTies::ByIndex) => kernels.lambda,
+            (Gain::ConstantDifference, Discount::ConstantDifference, _) => kernels.unweighted,
+            _ => None,
+        }
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {

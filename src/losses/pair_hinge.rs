@@ -5,7 +5,7 @@
 //! φ(d) = 1 − d, φ′(d) = −1 where d < 1, else 0.
 
 use crate::losses::Kernel;
-use crate::losses::pairs::{PairFunction, PairLoss, PairTerm};
+use crate::losses::pairs::{PairFunction, PairKernels, PairLoss, PairTerm};
 
 /// Pair-hinge: Σ_{ψ_i > ψ_j} w_i max(0, 1 − (s_i − s_j)), LiPO Eq. 6; SLiC (norm) at K = 2.
 ///
@@ -37,7 +37,7 @@ impl PairFunction for Hinge {
         }
     }
 
-    fn kernels(&self) -> [Option<Kernel>; 2] {
-        [Some(Kernel::PairHinge), None]
+    fn kernels(&self) -> PairKernels {
+        PairKernels { unweighted: Some(Kernel::PairHinge), lambda: None }
     }
 }

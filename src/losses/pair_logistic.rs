@@ -5,7 +5,7 @@
 //! φ(d) = max(−d, 0) + log(1 + e^−|d|), φ′(d) = −σ(−d), φ″(d) = σ(d) σ(−d).
 
 use crate::losses::Kernel;
-use crate::losses::pairs::{PairFunction, PairLoss, PairTerm};
+use crate::losses::pairs::{PairFunction, PairKernels, PairLoss, PairTerm};
 use crate::numeric;
 
 /// Pair-logistic: Σ_{ψ_i > ψ_j} w_i log(1 + e^−(s_i − s_j)), LiPO Eq. 5; DPO at K = 2, RankNet's
@@ -39,7 +39,7 @@ impl PairFunction for Logistic {
         }
     }
 
-    fn kernels(&self) -> [Option<Kernel>; 2] {
-        [Some(Kernel::PairLogistic), Some(Kernel::LambdaLoss)]
+    fn kernels(&self) -> PairKernels {
+        PairKernels { unweighted: Some(Kernel::PairLogistic), lambda: Some(Kernel::LambdaLoss) }
     }
 }

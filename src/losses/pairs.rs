@@ -69,11 +69,20 @@ pub trait PairFunction: Send + Sync {
     /// for with the derivatives, so a kink of φ has one place for value and gradient.
     fn at(&self, margin: f64) -> PairTerm;
 
-    /// The fast kernel for this function unweighted, and under the default lambda weight.
+    /// The fast kernels for this function under the weights that have them.
     #[doc(hidden)]
-    fn kernels(&self) -> [Option<Kernel>; 2] {
-        [None, None]
+    fn kernels(&self) -> PairKernels {
+        PairKernels::default()
     }
+}
+
+/// The fast kernels of a pair function.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PairKernels {
+    pub unweighted: Option<Kernel>,
+    /// Under the default [`LambdaWeight`](crate::losses::LambdaWeight).
+    pub lambda: Option<Kernel>,
 }
 
 /// A pair function and its derivatives at one margin d.
@@ -104,15 +113,9 @@ pub trait PairWeight: sealed::Sealed + Send + Sync {
     #[doc(hidden)]
     fn accepts(&self, ranges: &Ranges) -> bool;
 
+    /// The fast kernel for this weight.
     #[doc(hidden)]
-    fn is_default_lambda(&self) -> bool {
-        false
-    }
-
-    #[doc(hidden)]
-    fn is_unweighted(&self) -> bool {
-        false
-    }
+    fn choose(&self, kernels: PairKernels) -> Option<Kernel>;
 
     /// Δ of a list, as a function of the items i and j.
     #[doc(hidden)]
@@ -129,12 +132,12 @@ pub trait PairWeight: sealed::Sealed + Send + Sync {
 pub struct Unweighted;
 
 impl PairWeight for Unweighted {
-    fn is_unweighted(&self) -> bool {
+    fn accepts(&self, _: &Ranges) -> bool {
         true
     }
 
-    fn accepts(&self, _: &Ranges) -> bool {
-        true
+    fn choose(&self, kernels: PairKernels) -> Option<Kernel> {
+        kernels.unweighted
     }
 
     fn check(&self, _: &List<'_>) -> Result<(), Error> {
@@ -192,14 +195,7 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
     }
 
     fn kernel(&self) -> Option<Kernel> {
-        let [unweighted, lambda] = self.function.kernels();
-        if self.weight.is_default_lambda() {
-            lambda
-        } else if self.weight.is_unweighted() {
-            unweighted
-        } else {
-            None
-        }
+        self.weight.choose(self.function.kernels())
     }
 }
 

@@ -30,8 +30,8 @@ impl Loss for PointHuber {
         value
     }
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> usize {
-        list.len()
+    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
+        list.len() as u64
     }
 }
 

@@ -39,7 +39,7 @@
 //! | [`labels`] | win probabilities, ranks, rewards | labels |
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
-//! | [`order`] | keys | orders and ranks, under the one rule for ties |
+//! | [`order`] | keys | orders, under the one rule for ties |
 //!
 //! # Shapes
 //!

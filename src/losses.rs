@@ -100,7 +100,7 @@ pub trait Loss: Send + Sync {
 
     /// The number of terms of a list, for [`Reduction::MeanOverTerms`]: its items for a point loss,
     /// its ordered pairs for a pair loss, 1 for a list loss, which is the default.
-    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> usize {
+    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> u64 {
         let _ = (list, scratch);
         1
     }
@@ -119,6 +119,34 @@ pub trait Loss: Send + Sync {
         None
     }
 }
+
+macro_rules! forward_loss {
+    ($($pointer:ty),*) => {$(
+        impl<L: Loss + ?Sized> Loss for $pointer {
+            fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64 {
+                (**self).list(list, grad, scratch)
+            }
+
+            fn check(&self, list: &List<'_>) -> Result<(), Error> {
+                (**self).check(list)
+            }
+
+            fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> u64 {
+                (**self).terms(list, scratch)
+            }
+
+            fn accepts(&self, ranges: &Ranges) -> bool {
+                (**self).accepts(ranges)
+            }
+
+            fn kernel(&self) -> Option<Kernel> {
+                (**self).kernel()
+            }
+        }
+    )*};
+}
+
+forward_loss!(&L, Box<L>);
 
 /// The losses that have fast kernels.
 #[doc(hidden)]
@@ -187,14 +215,15 @@ impl Scratch {
 /// What a batch adds up to, before it is reduced.
 ///
 /// Totals of parts of a batch (shards, blocks of a stream) add up to that of the whole, up to the
-/// rounding of a compensated sum: that is how to reduce what does not fit into one call.
+/// rounding of a compensated sum: that is how to reduce what does not fit into one call. The values
+/// are added up in `f64`, before any of them is rounded to `f32`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Total {
     // Two sums, so that a finite mean of values near the end of the range does not overflow.
     moderate: Sum,
     large: Sum,
     lists: usize,
-    terms: usize,
+    terms: u64,
 }
 
 impl Total {
@@ -244,7 +273,7 @@ impl Total {
 
     /// The number of terms ([`Loss::terms`]).
     #[must_use]
-    pub fn terms(&self) -> usize {
+    pub fn terms(&self) -> u64 {
         self.terms
     }
 

@@ -1,4 +1,4 @@
-//! Orders and ranks: the one rule for ties.
+//! Orders: the one rule for ties.
 //!
 //! Larger comes first, equals by index (−0.0 equals 0.0), so that an order is always the same.
 
@@ -28,24 +28,6 @@ pub(crate) fn argsort_by_descending(
     order.sort_unstable_by(|&i, &j| {
         descending(keys[i], keys[j]).then_with(|| (second(i), i).cmp(&(second(j), j)))
     });
-}
-
-/// The 1-based ranks of `keys`, the largest key first, equal keys by index.
-///
-/// ```
-/// let (mut order, mut ranks) = (Vec::new(), Vec::new());
-/// lipo::order::ranks_descending(&[0.5, 2.0, 0.5], &mut order, &mut ranks);
-/// assert_eq!(ranks, [2, 1, 3]);
-/// ```
-///
-/// `order` becomes what [`argsort_descending`] makes of it.
-pub fn ranks_descending(keys: &[f64], order: &mut Vec<usize>, ranks: &mut Vec<usize>) {
-    argsort_descending(keys, order);
-    ranks.clear();
-    ranks.resize(keys.len(), 0);
-    for (position, &item) in order.iter().enumerate() {
-        ranks[item] = position + 1;
-    }
 }
 
 /// The order of two keys where the larger comes first; total, with −0.0 equal to 0.0.

@@ -21,7 +21,8 @@ use crate::{Error, Real};
 /// The implicit reward s_k = β (log π(y_k|x) − log π_ref(y_k|x)) of LiPO and DPO.
 ///
 /// Log-probabilities are natural logarithms, finite and at most 0; up to 10⁻³ passes for rounding,
-/// above it a loss (a negated log-probability) has most likely been passed.
+/// above it a loss (a negated log-probability) has most likely been passed. A score beyond the type
+/// is ±∞, which [`Lists`](crate::Lists) then report.
 ///
 /// ```
 /// use lipo::scores::ImplicitReward;
@@ -293,14 +294,15 @@ fn last(shape: &[usize]) -> usize {
 }
 
 /// The greatest log-probability that passes for one: rounding, but not the sign of a loss.
-const GREATEST_LOG_PROB: f64 = 1e-3;
+const GREATEST_LOG_PROB: f32 = 1e-3;
 
 fn check_log_probs<F: Real, D: Dimension>(
     what: &'static str,
     log_probs: &ArrayRef<F, D>,
     mask: &Mask<'_>,
 ) -> Result<(), Error> {
-    let at_most = (|x| x <= GREATEST_LOG_PROB, "a log-probability, at most 0 (or 0.001, rounded)");
+    let at_most =
+        (|x| x <= f64::from(GREATEST_LOG_PROB), "a log-probability, at most 0 (or 0.001, rounded)");
     for (item, &log_prob) in log_probs.iter().enumerate().filter(|&(item, _)| mask.exists(item)) {
         within(what, log_prob, at_most, || unravel(item, log_probs.shape()))?;
     }

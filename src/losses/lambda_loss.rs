@@ -140,7 +140,8 @@ pub enum ScoreTies {
     /// form: a permutation of the items permutes the gradient, whatever is tied.
     Expected,
     /// In a random order, drawn from the seed and the list's labels, so that a list's order does
-    /// not depend on the lists beside it. Change the seed from step to step.
+    /// not depend on the lists beside it. Lists of the same labels get the same order: change the
+    /// seed from step to step.
     Random {
         /// The seed.
         seed: u64,
@@ -197,7 +198,7 @@ impl PairWeight for LambdaWeight {
         list: &List<'_>,
         order: &mut Vec<usize>,
         tables: &mut Tables,
-    ) -> impl Fn(usize, usize) -> f64 {
+    ) -> impl Fn(usize, usize) -> DoubleDouble {
         tables.fill(self, list, order);
         let items = &tables.items;
         move |i, j| {
@@ -218,17 +219,17 @@ impl Gain {
         }
     }
 
-    fn difference(self, i: &Item, j: &Item) -> f64 {
+    fn difference(self, i: &Item, j: &Item) -> DoubleDouble {
         // Below this, 2^a − 2^b = 2^b (x + x²/2), x = (a − b) log 2, has more bits than is left of
         // the difference of two gains.
         const CLOSE: f64 = 1e-9;
         match self {
-            Self::ConstantDifference => 1.0,
+            Self::ConstantDifference => DoubleDouble::ONE,
             Self::Exponential if (i.label - j.label).abs() < CLOSE => {
-                let x = (DoubleDouble::LN_2 * (i.label - j.label)).round();
-                (j.gain.hi * (x + 0.5 * x * x)).abs()
+                let x = DoubleDouble::LN_2 * DoubleDouble::difference(i.label, j.label);
+                (j.gain * (x + x * x * 0.5)).abs()
             }
-            _ => (i.gain - j.gain).round().abs(),
+            _ => (i.gain - j.gain).abs(),
         }
     }
 
@@ -257,11 +258,11 @@ impl Gain {
 }
 
 impl Discount {
-    fn difference(self, i: &Item, j: &Item) -> f64 {
+    fn difference(self, i: &Item, j: &Item) -> DoubleDouble {
         match self {
-            Self::ConstantDifference => 1.0,
-            _ if i.group == j.group => i.within_group,
-            _ => (i.discount - j.discount).round().abs(),
+            Self::ConstantDifference => DoubleDouble::ONE,
+            _ if i.group == j.group => i.within_group.into(),
+            _ => (i.discount - j.discount).abs(),
         }
     }
 

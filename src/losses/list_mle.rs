@@ -8,9 +8,11 @@
 //!
 //! where E_k/C_k − 1 = −C_{k+1}/C_k does not cancel near the optimum.
 
+use std::ops::Mul;
+
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Loss, Scratch};
-use crate::numeric::{DoubleDouble, Sum, ln_1p};
+use crate::numeric::{DoubleDouble, Sum, ln_1p, scale_by_power_of_two};
 use crate::order::argsort_descending;
 use crate::{Error, List};
 
@@ -54,20 +56,42 @@ pub(crate) struct Step {
 const HEADROOM: f64 = 650.0;
 const START: f64 = 325.0;
 
+/// e^(old anchor − new anchor) as the square of its root, since it may underflow where what it is
+/// multiplied with makes up for it.
+#[derive(Clone, Copy)]
+struct Shift {
+    root: DoubleDouble,
+}
+
+impl Shift {
+    fn by(old: f64, new: f64) -> Self {
+        Self { root: (DoubleDouble::difference(old, new) * 0.5).exp() }
+    }
+}
+
+impl Mul<Shift> for DoubleDouble {
+    type Output = Self;
+    fn mul(self, shift: Shift) -> Self {
+        self * shift.root * shift.root
+    }
+}
+
 impl Loss for ListMle {
     fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64 {
         let Scratch { order, list_mle: steps, .. } = scratch;
         argsort_descending(list.labels(), order);
         let value = value_and_steps(list, order, steps);
 
-        // Weights near the end of the range would add up to more than it holds.
-        let greatest_weight = (0..list.len()).map(|k| list.weight(k)).fold(0.0, f64::max);
-        let scale = if greatest_weight > 1e280 { 2.0_f64.powi(-64) } else { 1.0 };
-        // Σ_{i < k} w_τ(i) / C_i, relative to e^−anchor, times the scale.
+        // Weights as multiples of a power of two near the greatest: what they are multiplied by and
+        // divided by below takes all of the range.
+        let greatest = (0..list.len()).map(|k| list.weight(k)).fold(0.0, f64::max);
+        #[allow(clippy::cast_possible_truncation)] // an exponent
+        let exponent = if greatest > 0.0 { greatest.log2() as i32 } else { 0 };
+        // Σ_{i < k} w_τ(i) / C_i, relative to e^−anchor.
         let mut anchor = steps.last().map_or(0.0, |step| step.anchor);
         let mut sum = DoubleDouble::ZERO;
         for (&item, step) in order.iter().zip(steps.iter().rev()) {
-            let weight = list.weight(item) * scale;
+            let weight = scale_by_power_of_two(list.weight(item), -exponent);
             // Of an item below its predecessors' anchor; moving the sum first could lose it to
             // underflow, of which nothing but its own gradient would tell.
             let exp = if step.anchor == anchor {
@@ -75,10 +99,11 @@ impl Loss for ListMle {
             } else {
                 DoubleDouble::difference(list.scores()[item], anchor).exp()
             };
-            grad[item] = (exp * sum - step.after / step.suffix * weight).round() / scale;
+            let slope = exp * sum - step.after / step.suffix * weight;
+            grad[item] = scale_by_power_of_two(slope.round(), exponent);
             if weight > 0.0 {
                 if step.anchor != anchor {
-                    sum = sum * DoubleDouble::difference(step.anchor, anchor).exp();
+                    sum = sum * Shift::by(step.anchor, anchor);
                     anchor = step.anchor;
                 }
                 sum = sum + DoubleDouble::from(weight) / step.suffix;
@@ -111,18 +136,13 @@ fn value_and_steps(list: &List<'_>, order: &[usize], steps: &mut Vec<Step>) -> f
     let (mut top, mut others) = (DoubleDouble::ZERO, DoubleDouble::ZERO);
     for &item in order.iter().rev() {
         let score = scores[item];
-        let after_in_old_anchor = top + others;
+        let mut after = top + others;
         // One anchor for all would turn the tail of a wide list into 0 or its head into infinity.
-        let factor = if score - anchor > HEADROOM {
-            let old = anchor;
+        if score - anchor > HEADROOM {
+            let shift = Shift::by(anchor, score - START);
             anchor = score - START;
-            DoubleDouble::difference(old, anchor).exp()
-        } else {
-            DoubleDouble::ONE
-        };
-        let after = after_in_old_anchor * factor;
-        others = others * factor;
-        top = top * factor;
+            (after, top, others) = (after * shift, top * shift, others * shift);
+        }
         let exp = DoubleDouble::difference(score, anchor).exp();
         if score > greatest {
             others = after;

@@ -124,7 +124,7 @@ pub trait PairWeight: sealed::Sealed + Send + Sync {
         list: &List<'_>,
         order: &mut Vec<usize>,
         tables: &mut Tables,
-    ) -> impl Fn(usize, usize) -> f64;
+    ) -> impl Fn(usize, usize) -> DoubleDouble;
 }
 
 /// Δ_ij = 1.
@@ -149,8 +149,8 @@ impl PairWeight for Unweighted {
         _: &List<'_>,
         _: &mut Vec<usize>,
         _: &mut Tables,
-    ) -> impl Fn(usize, usize) -> f64 {
-        |_, _| 1.0
+    ) -> impl Fn(usize, usize) -> DoubleDouble {
+        |_, _| DoubleDouble::ONE
     }
 }
 
@@ -182,12 +182,12 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
         self.weight.check(list)
     }
 
-    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> usize {
+    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> u64 {
         argsort_descending(list.labels(), &mut scratch.order);
         let labels = list.labels();
-        let all = list.len() * (list.len() - 1) / 2;
+        let pairs = |items: usize| items as u64 * (items as u64).saturating_sub(1) / 2;
         let tied = scratch.order.chunk_by(|&i, &j| labels[i] == labels[j]);
-        all - tied.map(|group| group.len() * (group.len() - 1) / 2).sum::<usize>()
+        pairs(list.len()) - tied.map(|group| pairs(group.len())).sum::<u64>()
     }
 
     fn accepts(&self, ranges: &Ranges) -> bool {
@@ -202,7 +202,7 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
 /// The value, and in `grad` its gradient, with each factor of the weights times 2^exponent.
 fn sum_over_pairs(
     function: &impl PairFunction,
-    delta: &impl Fn(usize, usize) -> f64,
+    delta: &impl Fn(usize, usize) -> DoubleDouble,
     list: &List<'_>,
     exponent: i32,
     grad: &mut Vec<Sum>,
@@ -219,18 +219,19 @@ fn sum_over_pairs(
                 Ordering::Equal => continue,
                 Ordering::Greater => (b, a),
             };
-            let weight = (list.weight(i) * scale) * (delta(i, j) * scale);
-            if weight == 0.0 {
+            let weight = delta(i, j) * scale * (list.weight(i) * scale);
+            if weight.hi == 0.0 {
                 continue;
             }
             let exact = DoubleDouble::difference(scores[i], scores[j]);
             let margin = list.precision().round(exact.hi);
             let lost = (exact.hi - margin) + exact.lo;
             let term = function.at(margin);
-            value.add_exact(DoubleDouble::product(weight, term.value));
+            value.add_exact(weight * term.value);
             // What rounding the margin lost, to first order; nothing beside what is infinite.
-            value.add(finite_or_0(weight * (lost * term.slope)));
+            value.add(finite_or_0(weight.hi * (lost * term.slope)));
             let slope = weight * (term.slope + finite_or_0(lost * term.curvature));
+            let slope = slope.round();
             grad[i].add(slope);
             grad[j].add(-slope);
         }

@@ -36,16 +36,22 @@ impl Loss for PointMse {
                 grad[k] = 0.0;
                 continue;
             }
-            let distance = DoubleDouble::difference(score, label);
             // In this order no product overflows or underflows that should not.
-            value.add_exact(distance * weight * distance);
-            grad[k] = 2.0 * (distance.hi * weight);
+            let distance = DoubleDouble::difference(score, label);
+            if distance.hi.is_finite() {
+                value.add_exact(distance * weight * distance);
+                grad[k] = 2.0 * (distance.hi * weight);
+            } else {
+                let half = DoubleDouble::difference(score / 2.0, label / 2.0);
+                value.add_exact(half * weight * 4.0 * half);
+                grad[k] = 4.0 * (half.hi * weight);
+            }
         }
         value.total()
     }
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> usize {
-        list.len()
+    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
+        list.len() as u64
     }
 
     fn accepts(&self, ranges: &Ranges) -> bool {

@@ -54,8 +54,8 @@ impl Loss for PointSigmoid {
         }
     }
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> usize {
-        list.len()
+    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
+        list.len() as u64
     }
 
     fn accepts(&self, ranges: &Ranges) -> bool {

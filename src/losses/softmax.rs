@@ -68,7 +68,7 @@ impl Loss for Softmax {
             let exp = exps.share(item.exp);
             // log(1/q_k)
             let surprise = DoubleDouble::difference(greatest, list.scores()[k]) + log_sum;
-            value.add_exact(surprise * label);
+            value.add_exact(surprise_of_label(list, k, surprise, exponent, labels.sum()));
             let rise = exp * labels.share(labels.all_but(k, item.label));
             let fall = label * exps.share(exps.all_but(k, item.exp));
             grad[k] = (rise - fall).round();
@@ -137,6 +137,20 @@ fn weighted_label(list: &List<'_>, k: usize) -> (DoubleDouble, i32) {
     };
     let (weight, label) = (parts(list.weight(k)), parts(list.labels()[k]));
     (DoubleDouble::product(weight.0, label.0), weight.1 + label.1)
+}
+
+/// p_k log(1/q_k), where p_k may be too small for `f64` and the logarithm make up for it.
+fn surprise_of_label(
+    list: &List<'_>,
+    k: usize,
+    surprise: DoubleDouble,
+    greatest_exponent: i32,
+    label_sum: DoubleDouble,
+) -> DoubleDouble {
+    let (label, exponent) = weighted_label(list, k);
+    // Keeps the product in range.
+    let down = if surprise.hi > 1e100 { 200 } else { 0 };
+    (surprise.scale(-down) * label / label_sum).scale(exponent - greatest_exponent + down)
 }
 
 fn scaled_label(list: &List<'_>, k: usize, greatest_exponent: i32) -> DoubleDouble {

@@ -7,7 +7,7 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 /// Where hi is infinite, lo is 0. The algorithms are Dekker's and Knuth's; without fused
 /// multiply-adds, which are a slow library call on targets that lack the instruction.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct DoubleDouble {
+pub struct DoubleDouble {
     pub(crate) hi: f64,
     pub(crate) lo: f64,
 }
@@ -61,6 +61,10 @@ impl DoubleDouble {
     /// The nearest `f64`.
     pub(crate) fn round(self) -> f64 {
         self.hi + self.lo
+    }
+
+    pub(crate) fn abs(self) -> Self {
+        if self.hi < 0.0 { -self } else { self }
     }
 
     /// self · 2^exponent.

@@ -48,7 +48,7 @@ impl<E: Real> WithSimd for Across<'_, E> {
                 rank(simd, scores, ranks);
                 tables.fill_discounts(ranks, log_discounts);
                 let logistic = LogisticPairs::of(simd, scores, exps, weights);
-                let pairs = LambdaPairs::of(logistic, precision, labels, tables);
+                let pairs = LambdaPairs::of(logistic, labels, tables);
                 trusted * sum_over_pairs(simd, &pairs, labels, grad, lost)
             }
         };

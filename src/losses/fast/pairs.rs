@@ -120,7 +120,6 @@ fn logistic<S: Simd>(
 /// The logistic pairs, each times Δ of the DCG.
 pub(super) struct LambdaPairs<'a, S: Simd> {
     logistic: LogisticPairs<'a, S>,
-    precision: Precision,
     labels: &'a [S::f64s],
     gains: &'a [S::f64s],
     /// 1/D of the items' ranks, rounded, and what rounding took.
@@ -139,13 +138,11 @@ impl<'a, S: Simd> LambdaPairs<'a, S> {
     #[inline(always)]
     pub(super) fn of(
         logistic: LogisticPairs<'a, S>,
-        precision: Precision,
         labels: &'a [f64],
         Tables { gains, discounts: [rounded, lost] }: &'a Tables,
     ) -> Self {
         Self {
             logistic,
-            precision,
             labels: Lanes::<S>::slice(labels),
             gains: Lanes::<S>::slice(gains),
             discounts: [Lanes::<S>::slice(rounded), Lanes::<S>::slice(lost)],
@@ -169,15 +166,10 @@ impl<S: Simd> Pairs<S> for LambdaPairs<'_, S> {
 
     #[inline(always)]
     fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>) {
-        let gain = match self.precision {
-            Precision::Single => i.gain - j.gain,
-            // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
-            Precision::Double => {
-                let difference = i.label - j.label;
-                let close = difference.constant(1.0).above(difference.abs());
-                close.select(j.gain * difference.exp2_m1(), i.gain - j.gain)
-            }
-        };
+        // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
+        let difference = i.label - j.label;
+        let close = difference.constant(1.0).above(difference.abs());
+        let gain = close.select(j.gain * difference.exp2_m1(), i.gain - j.gain);
         let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
         let weight = i_preferred.select(i.logistic.weight, j.logistic.weight);
         // First of all the weights: φ may be too small for a small one.

@@ -272,6 +272,14 @@ impl<S: Simd> LaneSum<S> {
         self.lost = self.lost + lost;
     }
 
+    /// Adds a product, with what rounding takes from it where the machine fuses.
+    #[inline(always)]
+    pub(crate) fn add_product(&mut self, a: Lanes<S>, b: Lanes<S>) {
+        let product = a * b;
+        self.add(product);
+        self.lost = self.lost + a.times_plus(b, -product);
+    }
+
     #[inline(always)]
     pub(crate) fn total(self) -> Lanes<S> {
         self.rounded + self.lost

@@ -1,4 +1,4 @@
-//! Values and gradients against arithmetic of 120 digits (`fixtures/exact.py`), on hard inputs.
+//! Values and gradients against arithmetic of 800 digits (`fixtures/exact.py`), on hard inputs.
 //!
 //! A reference is the pair (hi, lo) of the exact result rounded to `f64` and what that left over,
 //! so errors far below an ulp are seen. The bounds asserted here are those that the docs claim; the
@@ -128,17 +128,21 @@ fn worst_errors(precision: Precision) -> BTreeMap<String, [Worst; 2]> {
     worst
 }
 
+/// What the docs claim for `f64`: of values, of those of the lambda-loss, of gradients.
+const F64_BOUNDS: [f64; 3] = if cfg!(feature = "simd") { [4.0, 8.0, 6.0] } else { [2.0, 2.0, 4.0] };
+
 #[test]
-fn f64_is_within_2_ulp() {
+fn f64_is_as_accurate_as_the_docs_say() {
+    let [of_values, of_lambda_loss, of_gradients] = F64_BOUNDS;
     for (name, [value, grad]) in worst_errors(Precision::Double) {
-        let bound = if name == "lambda-loss" { 8.0 } else { 2.0 };
+        let bound = if name == "lambda-loss" { of_lambda_loss } else { of_values };
         assert!(value.error <= bound, "{name}: {} ulp at {}", value.error, value.case);
-        assert!(grad.error <= 4.0, "{name}: gradient {} at {}", grad.error, grad.case);
+        assert!(grad.error <= of_gradients, "{name}: gradient {} at {}", grad.error, grad.case);
     }
 }
 
 #[test]
-fn f32_is_within_1_ulp() {
+fn f32_is_as_accurate_as_the_docs_say() {
     for (name, [value, grad]) in worst_errors(Precision::Single) {
         assert!(value.error <= 1.0, "{name}: {} ulp at {}", value.error, value.case);
         assert!(grad.error <= 4.0, "{name}: gradient {} at {}", grad.error, grad.case);

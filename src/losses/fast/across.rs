@@ -2,7 +2,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::pairs::{HingePairs, LambdaPairs, LogisticPairs, Pairs};
+use super::pairs::{HingePairs, LambdaPairs, LogisticPairs, Pairs, Term};
 use super::{Block, Kernel, Rows, SPREAD};
 use crate::numeric::DoubleDouble;
 use crate::vector::{LaneSum, Lanes};
@@ -58,13 +58,13 @@ impl<E: Real> WithSimd for Across<'_, E> {
 }
 
 /// A point loss's term of an item and its slope.
-trait Term<S: Simd> {
+trait PointTerm<S: Simd> {
     fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>);
 }
 
 struct SquaredError;
 
-impl<S: Simd> Term<S> for SquaredError {
+impl<S: Simd> PointTerm<S> for SquaredError {
     #[inline(always)]
     fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
         let distance = score - label;
@@ -76,7 +76,7 @@ impl<S: Simd> Term<S> for SquaredError {
 
 struct CrossEntropy;
 
-impl<S: Simd> Term<S> for CrossEntropy {
+impl<S: Simd> PointTerm<S> for CrossEntropy {
     #[inline(always)]
     fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
         let (zero, one) = (score.constant(0.0), score.constant(1.0));
@@ -94,7 +94,7 @@ impl<S: Simd> Term<S> for CrossEntropy {
 }
 
 #[inline(always)]
-fn point<S: Simd, T: Term<S>>(
+fn point<S: Simd, T: PointTerm<S>>(
     simd: S,
     scores: &[f64],
     labels: &[f64],
@@ -150,7 +150,7 @@ fn softmax<S: Simd>(
     for (k, grad) in Lanes::<S>::slice_mut(grad).iter_mut().enumerate() {
         let (label, label_others) = label_sum.share(Lanes::of(simd, labels[k]), k);
         let (exp, exp_others) = exp_sum.share(Lanes::of(simd, exps[k]), k);
-        value.add(label * (greatest - Lanes::of(simd, scores[k]) + log_sum));
+        value.add_product(label, greatest - Lanes::of(simd, scores[k]) + log_sum);
         *grad = (exp * label_others - label * exp_others).vector();
     }
     // Sums of labels near the ends of the range have shares that under- or overflow; those of 0 too.
@@ -187,7 +187,7 @@ fn list_mle<S: Simd>(
         suffix.add(present.select(Lanes::of(simd, exps[k]), zero), k);
         greatest = present.select(greatest.max(score), greatest);
         let log_sum = greatest - score + (suffix.others.total() / suffix.greatest).ln_1p();
-        value.add(present.select(Lanes::of(simd, weights[k]) * log_sum, zero));
+        value.add_product(Lanes::of(simd, weights[k]), present.select(log_sum, zero));
     }
 
     // Σ_{i < k} w_i / C_i.
@@ -244,7 +244,7 @@ impl<S: Simd> Shares<S> {
 #[inline(always)]
 fn exponentials<S: Simd>(simd: S, scores: &[f64], exps: &mut [f64]) -> Lanes<S> {
     let (least, greatest) = extremes(simd, scores);
-    let midrange = (least + greatest).times(0.5);
+    let midrange = least + (greatest - least).times(0.5);
     for (exp, &score) in Lanes::<S>::slice_mut(exps).iter_mut().zip(Lanes::<S>::slice(scores)) {
         let (from_midrange, lost) = Lanes::of(simd, score).plus_exactly(-midrange);
         *exp = from_midrange.exp(lost).vector();
@@ -306,20 +306,24 @@ fn sum_over_pairs<S: Simd, P: Pairs<S>>(
             for i in row_tile..labels.len().min(row_tile + TILE) {
                 let columns = column_tile..i.min(column_tile + TILE);
                 let (item_i, label_i) = (pairs.item(i), Lanes::of(simd, labels[i]));
-                let (mut row_value, mut row_slope) = (zero, zero);
+                let (mut row_value, mut row_lost, mut row_slope) = (zero, zero, zero);
                 for (j, column_slope) in columns.zip(&mut column_slopes) {
                     let label_j = Lanes::of(simd, labels[j]);
                     let i_preferred = label_i.above(label_j);
                     let ordered = i_preferred.or(label_j.above(label_i));
-                    let (term, slope) = pairs.at(item_i, pairs.item(j), i_preferred);
-                    row_value = row_value + ordered.select(term, zero);
+                    let Term { weight, value, slope } =
+                        pairs.at(item_i, pairs.item(j), i_preferred);
+                    let weight = ordered.select(weight, zero);
+                    let term = weight * value;
+                    row_value = row_value + term;
+                    row_lost = row_lost + weight.times_plus(value, -term);
                     // The slope of the preferred item's score; the other's is its negative.
-                    let slope = ordered.select(slope, zero);
-                    let slope = i_preferred.select(slope, -slope);
+                    let slope = weight * i_preferred.select(slope, -slope);
                     row_slope = row_slope + slope;
                     *column_slope = (Lanes::of(simd, *column_slope) - slope).vector();
                 }
                 value.add(row_value);
+                value.add(row_lost);
                 add_exactly(&mut grad[i], &mut lost[i], row_slope);
             }
             let columns = column_tile..labels.len().min(column_tile + TILE);

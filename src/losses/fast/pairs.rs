@@ -13,8 +13,18 @@ pub(super) trait Pairs<S: Simd> {
 
     fn item(&self, k: usize) -> Self::Item;
 
-    /// w Δ φ(d) and w Δ φ′(d) of the pair of items i and j, of which the mask tells the preferred.
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>);
+    /// The term of the items i and j, of which the mask tells the preferred.
+    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S>;
+}
+
+/// What a pair adds to the sum: w Δ φ(d).
+pub(super) struct Term<S: Simd> {
+    /// w Δ.
+    pub(super) weight: Lanes<S>,
+    /// φ(d).
+    pub(super) value: Lanes<S>,
+    /// φ′(d).
+    pub(super) slope: Lanes<S>,
 }
 
 pub(super) struct HingePairs<'a, S: Simd> {
@@ -46,14 +56,16 @@ impl<S: Simd> Pairs<S> for HingePairs<'_, S> {
     }
 
     #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>) {
+    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
         let ((score_i, weight_i), (score_j, weight_j)) = (i, j);
         let (high, low) =
             (i_preferred.select(score_i, score_j), i_preferred.select(score_j, score_i));
         let (margin, lost) = high.plus_exactly(-low);
         let weight = i_preferred.select(weight_i, weight_j);
-        let weight = self.kink.above(margin).select(weight, weight.constant(0.0));
-        (weight * ((weight.constant(1.0) - margin) - lost), -weight)
+        let (zero, one) = (margin.constant(0.0), margin.constant(1.0));
+        let active = self.kink.above(margin);
+        let value = active.select((one - margin) - lost, zero);
+        Term { weight, value, slope: active.select(-one, zero) }
     }
 }
 
@@ -96,25 +108,16 @@ impl<S: Simd> Pairs<S> for LogisticPairs<'_, S> {
     }
 
     #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>) {
-        let weight = i_preferred.select(i.weight, j.weight);
-        let (value, slope) = logistic(i, j, i_preferred);
-        (weight * value, weight * slope)
+    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
+        // max(−d, 0): how far the preferred score is below the other.
+        let ahead = i.score - j.score;
+        let behind = i_preferred.select(-ahead, ahead).max(ahead.constant(0.0));
+        Term {
+            weight: i_preferred.select(i.weight, j.weight),
+            value: behind + Lanes::ln_1p_of_ratio(i.exp.min(j.exp), i.exp.max(j.exp)),
+            slope: -(i_preferred.select(j.exp, i.exp) / (i.exp + j.exp)),
+        }
     }
-}
-
-/// φ(d) = log(1 + e^−d) and φ′(d).
-#[inline(always)]
-fn logistic<S: Simd>(
-    i: LogisticItem<S>,
-    j: LogisticItem<S>,
-    i_preferred: Mask<S>,
-) -> (Lanes<S>, Lanes<S>) {
-    // max(−d, 0): how far the preferred score is below the other.
-    let ahead = i.score - j.score;
-    let behind = i_preferred.select(-ahead, ahead).max(ahead.constant(0.0));
-    let value = behind + Lanes::ln_1p_of_ratio(i.exp.min(j.exp), i.exp.max(j.exp));
-    (value, -(i_preferred.select(j.exp, i.exp) / (i.exp + j.exp)))
 }
 
 /// The logistic pairs, each times Δ of the DCG.
@@ -165,17 +168,14 @@ impl<S: Simd> Pairs<S> for LambdaPairs<'_, S> {
     }
 
     #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> (Lanes<S>, Lanes<S>) {
+    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
         // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
         let difference = i.label - j.label;
         let close = difference.constant(1.0).above(difference.abs());
         let gain = close.select(j.gain * difference.exp2_m1(), i.gain - j.gain);
         let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
-        let weight = i_preferred.select(i.logistic.weight, j.logistic.weight);
-        // First of all the weights: φ may be too small for a small one.
-        let weight = weight * (gain * discount).abs();
-        let (value, slope) = logistic(i.logistic, j.logistic, i_preferred);
-        (weight * value, weight * slope)
+        let term = self.logistic.at(i.logistic, j.logistic, i_preferred);
+        Term { weight: term.weight * (gain * discount).abs(), ..term }
     }
 }
 

@@ -1,5 +1,5 @@
-//! A policy trained with LiPO-λ from token log-probabilities to parameters, with nothing but this
-//! crate and ndarray: what a trainer's step does, in miniature.
+//! A policy trained from token log-probabilities to parameters by this crate and ndarray alone (the data
+//! are of a seeded generator): what a trainer's step does, in miniature.
 //!
 //!     cargo run --release --example training_step
 //!
@@ -8,7 +8,7 @@
 //! hidden reward gives the labels, and the loss's gradient goes back to the policy's weights. The
 //! loss falls and the policy's scores come to order the responses as their labels do.
 
-use lipo::losses::{LambdaLoss, LossExt};
+use lipo::losses::{LossExt, PairLogistic};
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use lipo::{Error, labels};
 use ndarray::{Array, Array1, Array2, Array3, Axis, Dimension, ShapeBuilder};
@@ -21,7 +21,7 @@ const TOKENS: usize = 10;
 const VOCABULARY: usize = 12;
 const FEATURES: usize = 8;
 const STEPS: usize = 300;
-const LEARNING_RATE: f64 = 2.0;
+const LEARNING_RATE: f64 = 1.0;
 
 fn main() -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(7);
@@ -40,9 +40,9 @@ fn main() -> Result<(), Error> {
         let tokens = data.token_log_probs(&weights);
         let policy_log_probs = SequenceLogProbs::Sum.log_probs(&tokens, &data.token_mask)?;
         let scores = reward.scores(&policy_log_probs, &reference_log_probs)?;
-        let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &data.labels)?;
+        let (loss, grad) = PairLogistic::default().value_and_grad(&scores, &data.labels)?;
 
-        if step % 50 == 0 {
+        if [0, 1, 2, 5, 10, 20, 50, 100, 200, STEPS].contains(&step) {
             println!("{step:4}  {loss:6.4}  {:13.3}", pair_accuracy(&scores, &data.labels));
         }
 
@@ -73,10 +73,12 @@ impl Data {
             rng.random_range(TOKENS / 2..=TOKENS)
         });
         let token_mask = Array3::from_shape_fn(shape, |(n, k, t)| t < lengths[[n, k]]);
-        let features = normals((PROMPTS, TOKENS, FEATURES), rng);
+        // Features of unequal size, so that there is something left to learn after the first step.
+        let size = Array1::from_shape_fn(FEATURES, |f| 2.0_f64.powf(-0.5 * f as f64));
+        let features = normals((PROMPTS, TOKENS, FEATURES), rng) * &size;
 
         // The hidden taste: how well each token suits its position, summed over the response.
-        let taste = normals((FEATURES, VOCABULARY), rng);
+        let taste = normals((FEATURES, VOCABULARY), rng) / size.insert_axis(Axis(1));
         let rewards = Array2::from_shape_fn((PROMPTS, RESPONSES), |(n, k)| {
             let suits = |t: usize| {
                 features.index_axis(Axis(0), n).row(t).dot(&taste.column(tokens[[n, k, t]]))

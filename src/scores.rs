@@ -164,6 +164,7 @@ impl ImplicitReward {
 /// # Ok::<(), lipo::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum SequenceLogProbs {
     /// The sum, log π(y|x) itself, as in the paper.
     #[default]

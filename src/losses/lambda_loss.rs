@@ -53,8 +53,10 @@ impl LambdaLoss {
 /// The lambda weight Δ_ij = |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)|, with replaceable gain G, discount D
 /// and rule for equal scores.
 ///
-/// The four weights that the paper compares in Figure 3(b) are constructors here.
+/// The four weights that the paper compares in Figure 3(b) are constructors here; parts of them are
+/// replaced by [`gain`](Self::gain()), [`discount`](Self::discount()) and [`ties`](Self::ties()).
 #[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct LambdaWeight {
     /// G.
     pub gain: Gain,
@@ -87,6 +89,29 @@ impl LambdaWeight {
     #[must_use]
     pub fn constant() -> Self {
         Self { gain: Gain::ConstantDifference, ..Self::constant_discount_difference() }
+    }
+
+    /// The same weight with another gain.
+    #[must_use]
+    pub fn gain(self, gain: Gain) -> Self {
+        Self { gain, ..self }
+    }
+
+    /// The same weight with another discount.
+    ///
+    /// ```
+    /// use lipo::losses::{Discount, LambdaLoss, LambdaWeight, LossExt};
+    /// use ndarray::array;
+    ///
+    /// let dcg_at_1 = Discount::Custom(|rank| if rank == 1 { 1.0 } else { f64::INFINITY });
+    /// let loss = LambdaLoss::with_weight(LambdaWeight::dcg().discount(dcg_at_1));
+    /// let value = loss.value(&array![0.0_f64, 1.0], &array![1.0, 0.0])?;
+    /// assert!((value - 1.313262).abs() < 1e-6); // |1 - 0| · |0 - 1| · log(1 + e)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    #[must_use]
+    pub fn discount(self, discount: Discount) -> Self {
+        Self { discount, ..self }
     }
 
     /// The same weight with another rule for equal scores.

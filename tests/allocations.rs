@@ -1,0 +1,61 @@
+//! The `_into` forms allocate nothing once their workspace has seen the size: counted, for every
+//! loss, dense and ragged, masked and weighted, by an allocator that counts.
+
+mod common;
+
+use lipo::losses::{LossExt, Reduction, Workspace};
+use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::{Lists, labels};
+use ndarray::{Array0, Array1, Array2, Array3};
+
+/// How often the second of two equal calls allocates.
+fn allocations_of_the_second(mut call: impl FnMut()) -> u64 {
+    call();
+    allocation_counter::measure(call).count_total
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations_of_the_second(|| drop(Box::new(1))), 1);
+}
+
+#[test]
+fn losses_allocate_nothing_after_the_first_call() {
+    let scores = Array1::from_shape_fn(60, |k| f64::from(u8::try_from(k * 37 % 60).unwrap()));
+    let labels = scores.map(|score| (score * 7.0 % 11.0) / 11.0);
+    let (mask, weights) = (scores.map(|&score| score != 5.0), scores.map(|&score| score / 60.0));
+    let (sizes, mut grad) = ([10, 0, 20, 30], Array1::zeros(60));
+    let (mut value, mut values) = (Array0::zeros(()), Array1::zeros(4));
+    for (name, loss) in common::losses() {
+        let workspace = &mut Workspace::default();
+        let count = allocations_of_the_second(|| {
+            let dense = Lists::dense(&scores, &labels).build().unwrap();
+            loss.reduced_into(&dense, Reduction::Sum, &mut grad, workspace).unwrap();
+            loss.per_list_into(&dense, &mut value, &mut grad, workspace).unwrap();
+            let ragged = Lists::ragged(&scores, &labels, &sizes).mask(&mask).weights(&weights);
+            let ragged = ragged.build().unwrap();
+            let reduction = Reduction::MeanOverTerms;
+            loss.reduced_into(&ragged, reduction, &mut grad, workspace).unwrap();
+            loss.per_list_into(&ragged, &mut values, &mut grad, workspace).unwrap();
+        });
+        assert_eq!(count, 0, "{name}");
+    }
+}
+
+#[test]
+fn scores_and_labels_allocate_nothing() {
+    let tokens = Array3::<f32>::from_elem((2, 3, 4), -1.0);
+    let token_mask = tokens.map(|_| true);
+    let wins = Array3::<f32>::from_elem((2, 3, 3), 0.5);
+    let mut rows = Array2::zeros((2, 3));
+    let (mut scores, mut token_grad) = (rows.clone(), tokens.clone());
+    let reward = ImplicitReward::new(0.1).unwrap();
+    let count = allocations_of_the_second(|| {
+        SequenceLogProbs::Mean.log_probs_into(&tokens, &token_mask, &mut rows).unwrap();
+        reward.scores_into(&rows, &rows, None, &mut scores).unwrap();
+        labels::from_win_probabilities_into(&wins, None, &mut rows).unwrap();
+        reward.backward_into(&scores, &mut rows).unwrap();
+        SequenceLogProbs::Sum.backward_into(&rows, &token_mask, &mut token_grad).unwrap();
+    });
+    assert_eq!(count, 0);
+}

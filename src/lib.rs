@@ -64,7 +64,7 @@
 //! | | values | gradients |
 //! |---|---|---|
 //! | `f32` | within 1 ulp | within 4 u Σ\|terms\| |
-//! | `f64`, feature `simd` | within 4 ulp, lambda-loss 8 | within 6 u Σ\|terms\| |
+//! | `f64`, feature `simd` | within 4 ulp, lambda-loss 8 | within 8 u Σ\|terms\| |
 //! | `f64`, without `simd` | within 2 ulp | within 4 u Σ\|terms\| |
 //!
 //! u is half the distance from 1 to the next float, and Σ|terms| adds up the magnitudes of what a

@@ -147,6 +147,7 @@ impl<E> Default for Rows<'_, E> {
 struct Taken {
     /// Which of the list's existing items stands at a position.
     order: Vec<usize>,
+    /// Scores, labels and weights, in the list's order.
     items: Vec<(f64, f64, f64)>,
     scores: Vec<f64>,
     labels: Vec<f64>,

@@ -85,13 +85,20 @@ fn masked_items_do_not_exist() {
 fn a_batch_is_its_lists_alone() {
     fn holds<F: Real>(lists: &[TestList]) {
         for (name, loss) in every_loss() {
-            let per_list = |lists: &[TestList]| {
-                let (values, grad) = loss.per_list(&Ragged::<F>::new(lists).lists()).unwrap();
-                (bits(&values), bits(&grad))
+            let dressed =
+                |lists: &[TestList]| loss.per_list(&Ragged::<F>::new(lists).lists()).unwrap();
+            let bare = |lists: &[TestList]| {
+                let existing: Vec<_> = lists.iter().map(TestList::existing).collect();
+                loss.per_list(&Ragged::<F>::new(&existing).bare()).unwrap()
             };
-            let alone = lists.iter().map(std::slice::from_ref).map(per_list);
-            let (values, grads): (Vec<_>, Vec<_>) = alone.unzip();
-            assert_eq!(per_list(lists), (values.concat(), grads.concat()), "{name}");
+            for per_list in [&dressed as &dyn Fn(&[TestList]) -> _, &bare] {
+                let (values, grad) = per_list(lists);
+                let alone = lists.iter().map(std::slice::from_ref).map(per_list);
+                let alone = alone.map(|(value, grad)| (bits(&value), bits(&grad)));
+                let (alone_values, alone_grads): (Vec<_>, Vec<_>) = alone.unzip();
+                assert_eq!(bits(&values), alone_values.concat(), "{name}");
+                assert_eq!(bits(&grad), alone_grads.concat(), "{name}");
+            }
         }
     }
     for_all(100, &any_lists(), |lists| {
@@ -140,19 +147,19 @@ fn one_list_needs_no_batch_axis() {
 #[test]
 fn what_changes_nothing_may_be_left_out() {
     fn holds<F: Real>(lists: &[TestList]) {
-        let Dense { scores, labels, mask, .. } = &Dense::<F>::new(lists);
+        let existing: Vec<_> = lists.iter().map(TestList::existing).collect();
+        let lists = Ragged::<F>::new(&existing);
+        let dressed = Ragged {
+            weights: Array::ones(lists.scores.len()),
+            list_weights: Array::ones(lists.sizes.len()),
+            ..lists.clone()
+        };
         for (name, loss) in every_loss() {
-            let bare = Lists::dense(scores, labels).build().unwrap();
-            let expected = Outcome::of(&*loss, &bare, mask);
-            let (ones, list_ones) = (Array::ones(scores.dim()), Array::ones(scores.nrows()));
-            let spelled_out = Lists::dense(scores, labels).mask(mask).weights(&ones);
-            let spelled_out = spelled_out.list_weights(&list_ones).build().unwrap();
-            assert_eq!(Outcome::of(&*loss, &spelled_out, mask), expected, "{name}");
+            let expected = Outcome::of(&*loss, &lists.bare(), &lists.mask);
+            assert_eq!(Outcome::of_ragged(&*loss, &dressed), expected, "{name}");
         }
     }
-    let item = items().prop_map(|item| Item { exists: true, ..item });
-    let lists = (0..=4_usize).prop_flat_map(move |k| batches(item.clone(), 0..=4, k..=k));
-    for_all(100, &lists, |lists| {
+    for_all(100, &any_lists(), |lists| {
         in_both!(holds(&lists));
     });
 }

@@ -245,6 +245,11 @@ impl<F: Real> Ragged<F> {
     pub fn lists(&self) -> Lists<'_, F, Ix1, Ix1> {
         self.build().unwrap()
     }
+
+    /// Without mask and weights.
+    pub fn bare(&self) -> Lists<'_, F, Ix1, Ix1> {
+        Lists::ragged(&self.scores, &self.labels, &self.sizes).build().unwrap()
+    }
 }
 
 pub fn bits<F: Real, D: Dimension>(array: &ArrayRef<F, D>) -> Vec<u64> {

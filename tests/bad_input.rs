@@ -306,6 +306,10 @@ fn assert_loss_refuses(loss: &dyn Loss, input: &Input, expected: &Error) {
         });
     }
     holds(loss, &input.lists(), expected);
+    // Without a mask, and so without garbage.
+    let unmasked = |array: &ArrayD<f64>| array.mapv(|x| if x.is_finite() { x } else { 0.5 });
+    let (scores, labels) = (unmasked(&input.scores), unmasked(&input.labels));
+    holds(loss, &Lists::dense(&scores, &labels).build().unwrap(), expected);
     holds(loss, &flattened(input).lists(), &in_flat_arrays(expected));
 }
 

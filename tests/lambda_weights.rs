@@ -291,6 +291,25 @@ fn a_gain_is_finite_and_so_are_differences() {
     }
 }
 
+#[test]
+fn gains_vanish_far_below_0() {
+    let discount = 1.0 - 2.0_f64.ln() / 3.0_f64.ln();
+    let scores = aview1(&[1.0, 0.0]);
+    for (labels, gains) in [
+        ([0.0, -400.0], 1.0),
+        ([0.0, -1074.0], 1.0),
+        ([3.0, -2000.0], 8.0),
+        ([1.0, -1e5], 2.0),
+        ([1.0, f64::MIN], 2.0),
+        ([-1e5, -2e5], 0.0),
+        ([-600.0, -700.0], (-600.0_f64).exp2()),
+    ] {
+        let value = LambdaLoss::default().value(&scores, &aview1(&labels)).unwrap();
+        let expected = gains * discount * (-1.0_f64).exp().ln_1p();
+        assert_close(&format!("{labels:?}"), value, expected, 1e-14 * expected);
+    }
+}
+
 /// Gains and discounts that are in their domains, and whose Δ is beyond `f64`.
 #[test]
 fn a_weight_beyond_the_range_is_an_error_or_infinite() {

@@ -84,6 +84,10 @@ impl<'a> Mask<'a> {
         self.0.is_none()
     }
 
+    pub(crate) fn get(&self) -> Option<&[bool]> {
+        self.0.as_deref()
+    }
+
     pub(crate) fn exists(&self, item: usize) -> bool {
         self.0.as_ref().is_none_or(|mask| mask[item])
     }

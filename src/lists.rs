@@ -191,10 +191,7 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
     /// The number of lists, those without items among them.
     #[must_use]
     pub fn len(&self) -> usize {
-        match self.sizes {
-            Sizes::Equal { lists, .. } => lists,
-            Sizes::Ragged(sizes) => sizes.len(),
-        }
+        self.flat().len()
     }
 
     /// Whether there is no list.
@@ -215,76 +212,27 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
         self.batch.clone()
     }
 
-    /// The places of the lists in the flat arrays, one after another.
-    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
-        let mut start = 0;
-        (0..self.len()).map(move |list| {
-            let size = match self.sizes {
-                Sizes::Equal { size, .. } => size,
-                Sizes::Ragged(sizes) => sizes[list],
-            };
-            let place = Place { list, start, end: start + size };
-            start = place.end;
-            place
-        })
-    }
-
-    /// Whether the item at a place in the flat arrays exists.
-    pub(crate) fn exists(&self, item: usize) -> bool {
-        self.mask.exists(item)
-    }
-
     /// The ranges of scores and labels over all lists.
     pub(crate) fn ranges(&self) -> &Ranges {
         &self.ranges
     }
 
-    /// Whether neither masked items nor item weights are to be looked after.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.mask.is_none() && self.weights.is_none()
-    }
-
-    /// The flat arrays of scores and labels.
-    #[cfg(feature = "simd")]
-    pub(crate) fn flat(&self) -> (&[F], &[F]) {
-        (&self.scores, &self.labels)
-    }
-
-    /// Score, label and weight at a place in the flat arrays.
-    #[cfg(feature = "simd")]
-    pub(crate) fn item(&self, item: usize) -> (f64, f64, f64) {
-        let weight = self.weights.as_ref().map_or(1.0, |weights| weights[item].widen());
-        (self.scores[item].widen(), self.labels[item].widen(), weight)
-    }
-
-    pub(crate) fn list_weight(&self, list: usize) -> f64 {
-        self.list_weights.as_ref().map_or(1.0, |weights| weights[list].widen())
-    }
-
-    /// The list at `place` without its masked items, widened; in `buffers` where it must be.
-    pub(crate) fn list<'s>(&'s self, place: Place, buffers: &'s mut ListBuffers) -> List<'s> {
-        let ListBuffers { scores, labels, weights } = buffers;
-        List {
-            scores: self.items(place, &self.scores, scores),
-            labels: self.items(place, &self.labels, labels),
-            weights: self.weights.as_ref().map(|all| self.items(place, all, weights)),
-            precision: F::PRECISION,
+    /// The lists without the shape of their arrays.
+    pub(crate) fn flat(&self) -> Flat<'_, F> {
+        Flat {
+            scores: &self.scores,
+            labels: &self.labels,
+            mask: self.mask.get(),
+            weights: self.weights.as_deref(),
+            list_weights: self.list_weights.as_deref(),
+            sizes: self.sizes,
         }
-    }
-
-    fn items<'s>(&self, place: Place, all: &'s [F], buffer: &'s mut Vec<f64>) -> &'s [f64] {
-        if let (true, Some(wide)) = (self.mask.is_none(), F::as_wide(all)) {
-            return &wide[place.start..place.end];
-        }
-        buffer.clear();
-        let existing = (place.start..place.end).filter(|&item| self.exists(item));
-        buffer.extend(existing.map(|item| all[item].widen()));
-        buffer
     }
 
     /// The index in the array of scores of the `nth` existing item at `place`.
     pub(crate) fn index_of_nth(&self, place: Place, nth: usize) -> Vec<usize> {
-        let item = (place.start..place.end).filter(|&item| self.exists(item)).nth(nth);
+        let lists = self.flat();
+        let item = (place.start..place.end).filter(|&item| lists.exists(item)).nth(nth);
         unravel(item.unwrap_or(place.start), self.shape.slice())
     }
 
@@ -313,9 +261,10 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
 
     fn check(&self) -> Result<(), Error> {
         let not_negative = (|weight| weight >= 0.0, "at least 0");
-        for place in self.places() {
+        let lists = self.flat();
+        for place in lists.places() {
             let mut items = 0;
-            for item in (place.start..place.end).filter(|&item| self.exists(item)) {
+            for item in (place.start..place.end).filter(|&item| lists.exists(item)) {
                 let index = || unravel(item, self.shape.slice());
                 finite("scores", self.scores[item], index)?;
                 finite("labels", self.labels[item], index)?;
@@ -330,6 +279,103 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
             }
         }
         Ok(())
+    }
+}
+
+/// The flat arrays of [`Lists`], whatever their shape.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flat<'a, F> {
+    pub(crate) scores: &'a [F],
+    pub(crate) labels: &'a [F],
+    pub(crate) mask: Option<&'a [bool]>,
+    pub(crate) weights: Option<&'a [F]>,
+    pub(crate) list_weights: Option<&'a [F]>,
+    sizes: Sizes<'a>,
+}
+
+impl<'a, F: Real> Flat<'a, F> {
+    /// The number of lists, those without items among them.
+    pub(crate) fn len(&self) -> usize {
+        match self.sizes {
+            Sizes::Equal { lists, .. } => lists,
+            Sizes::Ragged(sizes) => sizes.len(),
+        }
+    }
+
+    /// The number of items that a list takes up, masked ones among them.
+    pub(crate) fn size(&self, list: usize) -> usize {
+        match self.sizes {
+            Sizes::Equal { size, .. } => size,
+            Sizes::Ragged(sizes) => sizes[list],
+        }
+    }
+
+    /// The places of the lists, one after another.
+    pub(crate) fn places(&self) -> impl Iterator<Item = Place> + use<'a, F> {
+        self.places_from(Place::default())
+    }
+
+    /// The places of the lists from `first.list` on, the first of which starts at `first.start`.
+    pub(crate) fn places_from(&self, first: Place) -> impl Iterator<Item = Place> + use<'a, F> {
+        let (lists, mut start) = (*self, first.start);
+        (first.list..self.len()).map(move |list| {
+            let place = Place { list, start, end: start + lists.size(list) };
+            start = place.end;
+            place
+        })
+    }
+
+    /// Whether the item at a place in the flat arrays exists.
+    pub(crate) fn exists(&self, item: usize) -> bool {
+        self.mask.is_none_or(|mask| mask[item])
+    }
+
+    /// Whether neither masked items nor item weights are to be looked after.
+    #[cfg(feature = "simd")]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.mask.is_none() && self.weights.is_none()
+    }
+
+    /// The number of lists with at least one item.
+    pub(crate) fn count(&self) -> usize {
+        match (self.mask, self.sizes) {
+            (None, Sizes::Equal { size, lists }) => {
+                if size == 0 {
+                    0
+                } else {
+                    lists
+                }
+            }
+            (None, Sizes::Ragged(sizes)) => sizes.iter().filter(|&&size| size > 0).count(),
+            _ => self
+                .places()
+                .filter(|place| (place.start..place.end).any(|item| self.exists(item)))
+                .count(),
+        }
+    }
+
+    /// The list at `place` without its masked items, widened; in `buffers` where it must be.
+    pub(crate) fn list<'s>(&self, place: Place, buffers: &'s mut ListBuffers) -> List<'s>
+    where
+        'a: 's,
+    {
+        let ListBuffers { scores, labels, weights } = buffers;
+        List {
+            scores: self.items(place, self.scores, scores),
+            labels: self.items(place, self.labels, labels),
+            weights: self.weights.map(|all| self.items(place, all, weights)),
+            precision: F::PRECISION,
+        }
+    }
+
+    fn items<'s>(&self, place: Place, all: &'s [F], buffer: &'s mut Vec<f64>) -> &'s [f64] {
+        if let (None, Some(wide)) = (self.mask, F::as_wide(all)) {
+            return &wide[place.start..place.end];
+        }
+        buffer.clear();
+        let existing = (place.start..place.end).filter(|&item| self.exists(item));
+        buffer.extend(existing.map(|item| all[item].widen()));
+        buffer
     }
 }
 
@@ -410,6 +456,12 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
+    /// A list without weights.
+    #[cfg(feature = "simd")]
+    pub(crate) fn bare(scores: &'a [f64], labels: &'a [f64], precision: Precision) -> Self {
+        Self { scores, labels, weights: None, precision }
+    }
+
     /// The number K of items.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -48,12 +48,13 @@
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
-use crate::lists::{ListBuffers, Place, Ranges};
+use crate::lists::{Place, Ranges};
 use crate::numeric::{DoubleDouble, Sum};
 use crate::{Error, List, Lists, Real};
 
+mod batch;
 #[cfg(feature = "simd")]
-mod fast;
+pub(crate) mod fast;
 mod lambda_loss;
 mod list_mle;
 mod pair_hinge;
@@ -63,6 +64,7 @@ mod point_mse;
 mod point_sigmoid;
 mod softmax;
 
+pub use batch::Workspace;
 pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
 pub use list_mle::ListMle;
 pub use pair_hinge::{Hinge, PairHinge};
@@ -162,6 +164,13 @@ pub enum Kernel {
     LambdaLoss,
 }
 
+#[cfg(feature = "simd")]
+impl Kernel {
+    fn is_of_pairs(self) -> bool {
+        matches!(self, Self::PairHinge | Self::PairLogistic | Self::LambdaLoss)
+    }
+}
+
 /// How the values of lists become one.
 ///
 /// W are the list weights, 1 where none are given, l the per-list values; the gradient is that of
@@ -177,19 +186,6 @@ pub enum Reduction {
     /// Σ W·l divided by the number of terms of all lists ([`Loss::terms`]), which is Rax's mean; 0
     /// where there are none.
     MeanOverTerms,
-}
-
-/// Room that calls reuse: after the first call of a size, the `_into` forms allocate nothing (as
-/// long as the arrays are in standard layout).
-///
-/// It holds no results and no state; any workspace serves any loss and any lists.
-#[derive(Debug, Clone, Default)]
-pub struct Workspace {
-    #[cfg(feature = "simd")]
-    fast: fast::Room,
-    lists: ListBuffers,
-    grad: Vec<f64>,
-    scratch: Scratch,
 }
 
 /// The part of a [`Workspace`] that a [`Loss`] may use within a list.
@@ -230,6 +226,36 @@ impl Total {
     const LARGE: f64 = 1e280;
     /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
     const SHRINK: f64 = 6.223_015_277_861_142e-61;
+
+    /// Adds the values of lists, or of runs of them, without list weights.
+    fn add_all(&mut self, values: &[f64]) {
+        // Side by side, which the compiler makes vectors of.
+        const LANES: usize = 8;
+        let mut sums = [Sum::default(); LANES];
+        let mut greatest = [0.0_f64; LANES];
+        let mut add = |values: &[f64]| {
+            for (lane, &value) in values.iter().enumerate().take(LANES) {
+                sums[lane].add_moderate(value);
+                greatest[lane] =
+                    if value.abs() < greatest[lane] { greatest[lane] } else { value.abs() };
+            }
+        };
+        let chunks = values.chunks_exact(LANES);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            add(chunk);
+        }
+        add(rest);
+        if greatest.iter().all(|&value| value < Self::LARGE) {
+            for sum in sums {
+                self.moderate.add_exact(sum.exact());
+            }
+        } else {
+            for &value in values {
+                self.add(1.0, value);
+            }
+        }
+    }
 
     fn add(&mut self, weight: f64, value: f64) {
         // A weight of 0 takes part, with 0, even where the value is infinite.
@@ -363,11 +389,8 @@ pub trait LossExt: Loss {
         same_shape("gradient", grad.shape(), lists.shape().slice())?;
         let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
         let divisor = total.divisor(reduction);
-        let mut grad = Output::to(grad);
-        for_each_list(self, lists, workspace, |place, value, list_grad| {
-            let weight = weight(lists, place, list_grad);
-            total.add(weight, value);
-            grad.write(lists, place, list_grad, Share::new(weight, divisor));
+        with_slice(grad, |grad| {
+            batch::evaluate(self, &lists.flat(), Some(divisor), &mut total, Some(grad), workspace);
         });
         Ok(total.reduce(reduction))
     }
@@ -404,14 +427,12 @@ pub trait LossExt: Loss {
         same_shape("values", values.shape(), lists.batch_shape().slice())?;
         same_shape("gradient", grad.shape(), lists.shape().slice())?;
         let mut total = count(self, lists, true, workspace)?;
-        let (mut values, mut grad) = (values.iter_mut(), Output::to(grad));
-        for_each_list(self, lists, workspace, |place, value, list_grad| {
-            total.add(weight(lists, place, list_grad), value);
-            if let Some(out) = values.next() {
-                *out = F::narrow(value);
-            }
-            grad.write(lists, place, list_grad, Share::new(1.0, 1.0));
+        with_slice(grad, |grad| {
+            batch::evaluate(self, &lists.flat(), None, &mut total, Some(grad), workspace);
         });
+        for (out, &value) in values.iter_mut().zip(workspace.values()) {
+            *out = F::narrow(value);
+        }
         Ok(total)
     }
 
@@ -438,19 +459,20 @@ fn total<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
     let mut total = count(loss, lists, with_terms, workspace)?;
-    for_each_list(loss, lists, workspace, |place, value, list_grad| {
-        total.add(weight(lists, place, list_grad), value);
-    });
+    batch::evaluate(loss, &lists.flat(), Some(1.0), &mut total, None, workspace);
     Ok(total)
 }
 
-/// A list's weight; 0 where it has no items, whose weight may be anything.
-fn weight<F: Real, D: Dimension, B: Dimension>(
-    lists: &Lists<'_, F, D, B>,
-    place: Place,
-    list_grad: &[f64],
-) -> f64 {
-    if list_grad.is_empty() { 0.0 } else { lists.list_weight(place.list) }
+/// Calls `write` with the array's elements, which it fills, in logical order.
+fn with_slice<F: Real, D: Dimension>(array: &mut ArrayRef<F, D>, write: impl FnOnce(&mut [F])) {
+    if let Some(slice) = array.as_slice_mut() {
+        return write(slice);
+    }
+    let mut numbers = vec![F::zero(); array.len()];
+    write(&mut numbers);
+    for (out, &number) in array.iter_mut().zip(&numbers) {
+        *out = number;
+    }
 }
 
 /// Checks every list; counts lists and, if asked to, terms.
@@ -460,134 +482,25 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     with_terms: bool,
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
+    let flat = lists.flat();
     let mut total = Total::default();
-    if !with_terms && lists.is_plain() && loss.accepts(lists.ranges()) {
-        total.lists = lists.places().filter(|place| place.start < place.end).count();
+    if !with_terms && loss.accepts(lists.ranges()) {
+        total.lists = flat.count();
         return Ok(total);
     }
-    for place in lists.places() {
-        let list = lists.list(place, &mut workspace.lists);
+    let (buffers, scratch) = workspace.for_lists();
+    for place in flat.places() {
+        let list = flat.list(place, buffers);
         if list.is_empty() {
             continue;
         }
         loss.check(&list).map_err(|error| in_callers_arrays(error, lists, place))?;
         total.lists += 1;
         if with_terms {
-            total.terms += loss.terms(&list, &mut workspace.scratch);
+            total.terms += loss.terms(&list, scratch);
         }
     }
     Ok(total)
-}
-
-/// Calls `each` with the value and the gradient of every list, in order.
-fn for_each_list<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
-    loss: &L,
-    lists: &Lists<'_, F, D, B>,
-    workspace: &mut Workspace,
-    each: impl FnMut(Place, f64, &[f64]),
-) {
-    #[cfg(feature = "simd")]
-    if let Some(kernel) = loss.kernel() {
-        return fast::for_each_list(kernel, loss, lists, workspace, each);
-    }
-    for_each_list_plainly(loss, lists, workspace, each);
-}
-
-/// [`for_each_list`] by the loss's own function of a list.
-fn for_each_list_plainly<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
-    loss: &L,
-    lists: &Lists<'_, F, D, B>,
-    workspace: &mut Workspace,
-    mut each: impl FnMut(Place, f64, &[f64]),
-) {
-    let Workspace { lists: buffers, grad, scratch, .. } = workspace;
-    for place in lists.places() {
-        let list = lists.list(place, buffers);
-        grad.clear();
-        grad.resize(list.len(), 0.0);
-        let value = if list.is_empty() { 0.0 } else { loss.list(&list, grad, scratch) };
-        each(place, value, grad);
-    }
-}
-
-/// A list's part in the reduced gradient: its weight over what the sum is divided by.
-#[derive(Debug, Clone, Copy)]
-struct Share {
-    weight: f64,
-    divisor: f64,
-    factor: f64,
-}
-
-impl Share {
-    fn new(weight: f64, divisor: f64) -> Self {
-        let factor = if divisor == 0.0 { 0.0 } else { weight / divisor };
-        Self { weight, divisor, factor }
-    }
-
-    fn of(self, slope: f64) -> f64 {
-        if self.factor.is_normal() {
-            slope * self.factor
-        } else if self.weight == 0.0 || self.divisor == 0.0 {
-            0.0 // even of an infinite slope
-        } else {
-            slope * self.weight / self.divisor
-        }
-    }
-}
-
-/// The caller's array, written list by list.
-enum Output<'g, F, D> {
-    Slice(&'g mut [F]),
-    Any(ndarray::iter::IterMut<'g, F, D>),
-}
-
-impl<'g, F: Real, D: Dimension> Output<'g, F, D> {
-    fn to(array: &'g mut ArrayRef<F, D>) -> Self {
-        if array.is_standard_layout() {
-            Self::Slice(array.as_slice_mut().unwrap_or_default())
-        } else {
-            Self::Any(array.iter_mut())
-        }
-    }
-
-    /// Writes a list's share of the gradient, 0 where an item is masked. Lists come in order.
-    fn write<B: Dimension>(
-        &mut self,
-        lists: &Lists<'_, F, D, B>,
-        place: Place,
-        grad: &[f64],
-        share: Share,
-    ) {
-        let scaled = |slope: f64| F::narrow(share.of(slope));
-        match self {
-            Self::Slice(out) if lists.is_plain() => {
-                for (out, &slope) in out[place.start..place.end].iter_mut().zip(grad) {
-                    *out = scaled(slope);
-                }
-            }
-            Self::Slice(out) => {
-                let out = out[place.start..place.end].iter_mut();
-                write_existing(out, lists, place, grad.iter().map(|&slope| scaled(slope)));
-            }
-            Self::Any(out) => {
-                write_existing(out, lists, place, grad.iter().map(|&slope| scaled(slope)));
-            }
-        }
-    }
-}
-
-fn write_existing<'g, F: Real, D: Dimension, B: Dimension>(
-    mut out: impl Iterator<Item = &'g mut F>,
-    lists: &Lists<'_, F, D, B>,
-    place: Place,
-    mut slopes: impl Iterator<Item = F>,
-) {
-    for item in place.start..place.end {
-        let slope = if lists.exists(item) { slopes.next() } else { None };
-        if let Some(out) = out.next() {
-            *out = slope.unwrap_or(F::zero());
-        }
-    }
 }
 
 /// Translates a place in a list, as [`Loss::check`] gives it, to the caller's arrays.

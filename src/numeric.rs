@@ -19,6 +19,20 @@ impl Sum {
         self.lost += sum.lo;
     }
 
+    /// [`add`](Self::add) of what does not overflow.
+    pub(crate) fn add_moderate(&mut self, term: f64) {
+        let rounded = self.rounded + term;
+        let of_term = rounded - self.rounded;
+        self.lost += (self.rounded - (rounded - of_term)) + (term - of_term);
+        self.rounded = rounded;
+    }
+
+    /// Adds what is far below the sum's precision.
+    #[cfg(feature = "simd")]
+    pub(crate) fn add_lost(&mut self, term: f64) {
+        self.lost += term;
+    }
+
     pub(crate) fn add_exact(&mut self, term: DoubleDouble) {
         self.add(term.hi);
         self.lost += term.lo;
@@ -26,6 +40,12 @@ impl Sum {
 
     pub(crate) fn total(self) -> f64 {
         self.exact().round()
+    }
+
+    /// The total within an ulp.
+    #[cfg(feature = "simd")]
+    pub(crate) fn rough(self) -> f64 {
+        self.rounded + self.lost
     }
 
     pub(crate) fn exact(self) -> DoubleDouble {

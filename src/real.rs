@@ -5,7 +5,14 @@ use std::fmt::{Debug, Display};
 use num_traits::Float;
 
 mod sealed {
-    pub trait Sealed {}
+    #[cfg(feature = "simd")]
+    pub use crate::losses::fast::Fast;
+    #[cfg(not(feature = "simd"))]
+    pub trait Fast {}
+    #[cfg(not(feature = "simd"))]
+    impl<F> Fast for F {}
+
+    pub trait Sealed: Fast {}
     impl Sealed for f32 {}
     impl Sealed for f64 {}
 }

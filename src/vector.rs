@@ -1,69 +1,550 @@
-//! Vectors of `f64` in the widest instruction set of the machine, and functions of them.
+//! Vectors in the widest instruction set of the machine, and functions of them.
 //!
-//! One abstraction serves every kernel: [`Lanes`], numbers that are added, multiplied and compared
-//! side by side. Which instruction set it is is decided at run time, once a block of lists.
+//! One abstraction serves every kernel, in `f32` and in `f64`: [`Lanes`], numbers that are added,
+//! multiplied and compared side by side. [`Element`] is what it needs of the two types. [`Wide`] is
+//! a sum, and [`LogProduct`] a logarithm of a product, kept to more than the type's precision.
+//!
+//! Everything is `inline(always)`: a call that is not inlined leaves the instruction set.
 
+use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-use pulp::{Arch, Simd, WithSimd, bytemuck};
+use crate::numeric::{DoubleDouble, Sum};
+use pulp::{Arch, Scalar256b, Simd, WithSimd, bytemuck};
 
 /// Runs a kernel in the widest instruction set that the machine has.
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
-    Arch::new().dispatch(kernel)
+    match Arch::new() {
+        // Arrays of 256 bits, of which the compiler makes the vectors that every machine has.
+        Arch::Scalar => kernel.with_simd(Scalar256b),
+        #[allow(unreachable_patterns)] // where there is no other
+        arch => arch.dispatch(kernel),
+    }
 }
 
-/// `S::F64_LANES` numbers side by side.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Lanes<S: Simd> {
+/// What vectors need of `f32` and `f64`.
+pub trait Element: bytemuck::Pod {
+    /// Numbers side by side.
+    type Vector<S: Simd>: Copy + bytemuck::Pod;
+    /// The outcome of a comparison, lane by lane.
+    type Mask<S: Simd>: Copy;
+
+    /// log 2 in two parts, the first with zeros enough that products with exponents are exact.
+    const LN_2: [f64; 2];
+    /// (e^x − 1 − x)/x² for |x| ≤ log(2)/2, in powers of x,
+    const EXP: &'static [f64];
+    /// and for |x| ≤ log 2.
+    const EXP_WIDE: &'static [f64];
+    /// 2 artanh(t)/t for |t| ≤ 1/3, in powers of t²: the best by Chebyshev's nodes.
+    const TWICE_ARTANH: &'static [f64];
+    /// Added to a number, it rounds this to an integer, which then stands, with the bias of
+    /// exponents, in the low bits.
+    const ROUND: f64;
+
+    fn from_f64(x: f64) -> Self;
+    fn lanes<S: Simd>() -> usize;
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
+    fn vectors<S: Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
+    fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [Self::Vector<S>];
+    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn sub<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn mul<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn div<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn neg<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
+    fn abs<S: Simd>(simd: S, a: Self::Vector<S>) -> Self::Vector<S>;
+    fn max<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    fn min<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+    /// a·b + c, fused where the machine can.
+    fn mul_add<S: Simd>(
+        simd: S,
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+        c: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    fn above<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
+    fn equals<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
+    fn or<S: Simd>(simd: S, a: Self::Mask<S>, b: Self::Mask<S>) -> Self::Mask<S>;
+    fn and<S: Simd>(simd: S, a: Self::Mask<S>, b: Self::Mask<S>) -> Self::Mask<S>;
+    fn select<S: Simd>(
+        simd: S,
+        mask: Self::Mask<S>,
+        yes: Self::Vector<S>,
+        no: Self::Vector<S>,
+    ) -> Self::Vector<S>;
+    /// 2^n of what adding [`ROUND`](Self::ROUND) left.
+    fn power_of_two<S: Simd>(rounded: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// Adds to a [`Wide`] sum.
+    fn widely_add<S: Simd>(simd: S, sum: [S::f64s; 2], term: Self::Vector<S>) -> [S::f64s; 2];
+    /// Adds a product to a [`Wide`] sum.
+    fn widely_add_product<S: Simd>(
+        simd: S,
+        sum: [S::f64s; 2],
+        a: Self::Vector<S>,
+        b: Self::Vector<S>,
+    ) -> [S::f64s; 2];
+    /// The sum of the lanes of a [`Wide`] sum, which it uses up.
+    fn total(sums: &mut [f64]) -> DoubleDouble;
+    /// The product of the lanes of a [`Wide`] product, which it uses up.
+    fn product(factors: &mut [f64]) -> DoubleDouble;
+    /// Multiplies a [`Wide`] product by 1 + `part`.
+    fn widely_grow<S: Simd>(simd: S, product: [S::f64s; 2], part: Self::Vector<S>) -> [S::f64s; 2];
+    /// The logarithm of a [`Wide`] product times 2^exponents.
+    fn widely_ln<S: Simd>(simd: S, product: [S::f64s; 2], exponents: [S::f64s; 2]) -> [S::f64s; 2];
+    /// Moves the exponents out of a [`Wide`] product.
+    fn normalise<S: Simd>(simd: S, product: &mut [S::f64s; 2], exponents: &mut [S::f64s; 2]);
+    /// A [`Wide`] sum, rounded.
+    fn narrowed<S: Simd>(simd: S, sum: [S::f64s; 2]) -> Self::Vector<S>;
+    /// A [`Wide`] sum times a number in each lane.
+    fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2];
+    /// The lanes of a [`Wide`] sum, as so many vectors of `f64` as the type's lanes take.
+    fn totals<S: Simd>(simd: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize);
+}
+
+/// A vector's methods, which differ between the types in nothing but their names.
+macro_rules! vector_methods {
+    ($float:ty, $bits:ty, $mantissa_bits:literal, $vector:ident, $mask:ident, $lanes:ident,
+     $splat:ident, $slice:ident, $slice_mut:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
+     $neg:ident, $abs:ident, $max:ident, $min:ident, $mul_add:ident, $above:ident, $equals:ident,
+     $or:ident, $and:ident, $select:ident) => {
+        type Vector<S: Simd> = S::$vector;
+        type Mask<S: Simd> = S::$mask;
+
+        #[inline(always)]
+        fn lanes<S: Simd>() -> usize {
+            S::$lanes
+        }
+        #[inline(always)]
+        fn splat<S: Simd>(simd: S, x: Self) -> S::$vector {
+            simd.$splat(x)
+        }
+        #[inline(always)]
+        fn vectors<S: Simd>(numbers: &[Self]) -> &[S::$vector] {
+            S::$slice(numbers).0
+        }
+        #[inline(always)]
+        fn vectors_mut<S: Simd>(numbers: &mut [Self]) -> &mut [S::$vector] {
+            S::$slice_mut(numbers).0
+        }
+        #[inline(always)]
+        fn add<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$add(a, b)
+        }
+        #[inline(always)]
+        fn sub<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$sub(a, b)
+        }
+        #[inline(always)]
+        fn mul<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$mul(a, b)
+        }
+        #[inline(always)]
+        fn div<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$div(a, b)
+        }
+        #[inline(always)]
+        fn neg<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
+            simd.$neg(a)
+        }
+        #[inline(always)]
+        fn abs<S: Simd>(simd: S, a: S::$vector) -> S::$vector {
+            simd.$abs(a)
+        }
+        #[inline(always)]
+        fn max<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$max(a, b)
+        }
+        #[inline(always)]
+        fn min<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+            simd.$min(a, b)
+        }
+        #[inline(always)]
+        fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
+            simd.$mul_add(a, b, c)
+        }
+        #[inline(always)]
+        fn above<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+            simd.$above(a, b)
+        }
+        #[inline(always)]
+        fn equals<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
+            simd.$equals(a, b)
+        }
+        #[inline(always)]
+        fn or<S: Simd>(simd: S, a: S::$mask, b: S::$mask) -> S::$mask {
+            simd.$or(a, b)
+        }
+        #[inline(always)]
+        fn and<S: Simd>(simd: S, a: S::$mask, b: S::$mask) -> S::$mask {
+            simd.$and(a, b)
+        }
+        #[inline(always)]
+        fn select<S: Simd>(simd: S, mask: S::$mask, yes: S::$vector, no: S::$vector) -> S::$vector {
+            simd.$select(mask, yes, no)
+        }
+        #[inline(always)]
+        fn power_of_two<S: Simd>(mut rounded: S::$vector) -> S::$vector {
+            let lanes: &mut [$bits] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut rounded));
+            for lane in lanes {
+                *lane <<= $mantissa_bits;
+            }
+            rounded
+        }
+    };
+}
+
+impl Element for f32 {
+    vector_methods!(
+        f32,
+        u32,
+        23,
+        f32s,
+        m32s,
+        F32_LANES,
+        splat_f32s,
+        as_simd_f32s,
+        as_mut_simd_f32s,
+        add_f32s,
+        sub_f32s,
+        mul_f32s,
+        div_f32s,
+        neg_f32s,
+        abs_f32s,
+        max_f32s,
+        min_f32s,
+        mul_add_e_f32s,
+        greater_than_f32s,
+        equal_f32s,
+        or_m32s,
+        and_m32s,
+        select_f32s
+    );
+
+    const LN_2: [f64; 2] = [0.693_359_375, -2.121_944_400_546_905_8e-4];
+    const EXP: &'static [f64] = &taylor::<6>();
+    const EXP_WIDE: &'static [f64] = &taylor::<9>();
+    // Relative error 2⁻³³.
+    const TWICE_ARTANH: &'static [f64] = &[
+        1.9999999998088858,
+        0.6666667903300605,
+        0.3999871069161067,
+        0.2862022347066469,
+        0.21398373995882314,
+        0.24394656218829655,
+    ];
+    const ROUND: f64 = 12_582_912.0 + 127.0; // 1.5·2²³ + 127
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // rounding is what it is for
+    fn from_f64(x: f64) -> Self {
+        x as Self
+    }
+
+    // A Wide is here the two halves of the lanes, in f64.
+
+    #[inline(always)]
+    fn widely_add<S: Simd>(simd: S, [low, high]: [S::f64s; 2], term: S::f32s) -> [S::f64s; 2] {
+        let [term_low, term_high] = halves(simd, term);
+        [simd.add_f64s(low, term_low), simd.add_f64s(high, term_high)]
+    }
+
+    #[inline(always)]
+    fn widely_add_product<S: Simd>(
+        simd: S,
+        [low, high]: [S::f64s; 2],
+        a: S::f32s,
+        b: S::f32s,
+    ) -> [S::f64s; 2] {
+        let ([a_low, a_high], [b_low, b_high]) = (halves(simd, a), halves(simd, b));
+        [simd.mul_add_e_f64s(a_low, b_low, low), simd.mul_add_e_f64s(a_high, b_high, high)]
+    }
+
+    #[inline(always)]
+    fn total(sums: &mut [f64]) -> DoubleDouble {
+        fold(sums, |a, b| a + b).into()
+    }
+
+    #[inline(always)]
+    fn product(factors: &mut [f64]) -> DoubleDouble {
+        fold(factors, |a, b| a * b).into()
+    }
+
+    #[inline(always)]
+    fn widely_grow<S: Simd>(simd: S, [low, high]: [S::f64s; 2], part: S::f32s) -> [S::f64s; 2] {
+        let [part_low, part_high] = halves(simd, part);
+        [simd.mul_add_e_f64s(low, part_low, low), simd.mul_add_e_f64s(high, part_high, high)]
+    }
+
+    #[inline(always)]
+    fn widely_ln<S: Simd>(
+        simd: S,
+        [low, high]: [S::f64s; 2],
+        exponents: [S::f64s; 2],
+    ) -> [S::f64s; 2] {
+        let zero = Lanes::splat(simd, 0.0);
+        let ln =
+            |x, exponent| Lanes::<S, f64>::of(simd, x).ln(zero, Lanes::of(simd, exponent)).vector();
+        [ln(low, exponents[0]), ln(high, exponents[1])]
+    }
+
+    #[inline(always)]
+    fn normalise<S: Simd>(simd: S, product: &mut [S::f64s; 2], exponents: &mut [S::f64s; 2]) {
+        for (x, sum) in product.iter_mut().zip(exponents) {
+            let (exponent, mantissa) = Lanes::<S, f64>::of(simd, *x).split();
+            *sum = simd.add_f64s(*sum, exponent.vector());
+            *x = mantissa.vector();
+        }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_possible_truncation)] // rounding is what it is for
+    fn narrowed<S: Simd>(simd: S, wide: [S::f64s; 2]) -> S::f32s {
+        let mut narrow = simd.splat_f32s(0.0);
+        let lanes: &mut [f32] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut narrow));
+        for (lane, &x) in lanes.iter_mut().zip(bytemuck::cast_slice::<_, f64>(&wide)) {
+            *lane = x as f32;
+        }
+        narrow
+    }
+
+    #[inline(always)]
+    fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2] {
+        [simd.mul_f64s(sum[0], factors[0]), simd.mul_f64s(sum[1], factors[1])]
+    }
+
+    #[inline(always)]
+    fn totals<S: Simd>(_: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize) {
+        (*sum, 2)
+    }
+}
+
+/// Folds so many numbers as a power of two, in pairs.
+#[inline(always)]
+fn fold(numbers: &mut [f64], with: impl Fn(f64, f64) -> f64) -> f64 {
+    let mut len = numbers.len();
+    while len > 1 {
+        len /= 2;
+        for k in 0..len {
+            numbers[k] = with(numbers[k], numbers[k + len]);
+        }
+    }
+    numbers[0]
+}
+
+/// The lanes of a vector of `f32`, in their order, in two of `f64`.
+#[inline(always)]
+fn halves<S: Simd>(simd: S, x: S::f32s) -> [S::f64s; 2] {
+    let mut wide = [simd.splat_f64s(0.0); 2];
+    let lanes: &[f32] = bytemuck::cast_slice(std::slice::from_ref(&x));
+    for (wide, &lane) in bytemuck::cast_slice_mut::<_, f64>(&mut wide).iter_mut().zip(lanes) {
+        *wide = f64::from(lane);
+    }
+    wide
+}
+
+impl Element for f64 {
+    vector_methods!(
+        f64,
+        u64,
+        52,
+        f64s,
+        m64s,
+        F64_LANES,
+        splat_f64s,
+        as_simd_f64s,
+        as_mut_simd_f64s,
+        add_f64s,
+        sub_f64s,
+        mul_f64s,
+        div_f64s,
+        neg_f64s,
+        abs_f64s,
+        max_f64s,
+        min_f64s,
+        mul_add_e_f64s,
+        greater_than_f64s,
+        equal_f64s,
+        or_m64s,
+        and_m64s,
+        select_f64s
+    );
+
+    const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+    const EXP: &'static [f64] = &taylor::<12>();
+    const EXP_WIDE: &'static [f64] = &taylor::<16>();
+    // Relative error 2⁻⁵⁹.
+    const TWICE_ARTANH: &'static [f64] = &[
+        2.0,
+        0.6666666666666669,
+        0.3999999999999287,
+        0.28571428572622926,
+        0.22222222119103674,
+        0.18181823422495252,
+        0.1538444706045997,
+        0.13336876815743837,
+        0.11715274668110426,
+        0.10976616637947494,
+        0.06980390498332432,
+        0.16488285931389568,
+    ];
+    const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0; // 1.5·2⁵² + 1023
+
+    #[inline(always)]
+    fn from_f64(x: f64) -> Self {
+        x
+    }
+
+    // A Wide is here a number rounded, and what rounding took.
+
+    #[inline(always)]
+    fn widely_add<S: Simd>(simd: S, [rounded, lost]: [S::f64s; 2], term: S::f64s) -> [S::f64s; 2] {
+        let (sum, rest) = Lanes::<S, f64>::of(simd, rounded).plus_exactly(Lanes::of(simd, term));
+        [sum.vector(), simd.add_f64s(lost, rest.vector())]
+    }
+
+    #[inline(always)]
+    fn widely_add_product<S: Simd>(
+        simd: S,
+        sum: [S::f64s; 2],
+        a: S::f64s,
+        b: S::f64s,
+    ) -> [S::f64s; 2] {
+        let product = simd.mul_f64s(a, b);
+        let lost = simd.mul_add_e_f64s(a, b, simd.neg_f64s(product));
+        let [sum, sum_lost] = Self::widely_add(simd, sum, product);
+        [sum, simd.add_f64s(sum_lost, lost)]
+    }
+
+    #[inline(always)]
+    fn total(sums: &mut [f64]) -> DoubleDouble {
+        let (rounded, lost) = sums.split_at(sums.len() / 2);
+        let mut sum = Sum::default();
+        for (&rounded, &lost) in rounded.iter().zip(lost) {
+            sum.add_moderate(rounded);
+            sum.add_lost(lost);
+        }
+        sum.exact()
+    }
+
+    #[inline(always)]
+    fn product(factors: &mut [f64]) -> DoubleDouble {
+        let (rounded, lost) = factors.split_at(factors.len() / 2);
+        let mut product = DoubleDouble::ONE;
+        for (&hi, &lo) in rounded.iter().zip(lost) {
+            product = product * DoubleDouble { hi, lo };
+        }
+        product
+    }
+
+    #[inline(always)]
+    fn widely_grow<S: Simd>(simd: S, [rounded, lost]: [S::f64s; 2], part: S::f64s) -> [S::f64s; 2] {
+        let product = simd.mul_add_e_f64s(rounded, part, rounded);
+        // The difference is exact where 1 + part is between 1/2 and 2; elsewhere the logarithm is so
+        // large that it need not be.
+        let difference = simd.sub_f64s(rounded, product);
+        let rest = simd.mul_add_e_f64s(rounded, part, difference);
+        let lost = simd.mul_add_e_f64s(lost, part, lost);
+        [product, simd.add_f64s(lost, rest)]
+    }
+
+    #[inline(always)]
+    fn widely_ln<S: Simd>(
+        simd: S,
+        [rounded, lost]: [S::f64s; 2],
+        [exponents, _]: [S::f64s; 2],
+    ) -> [S::f64s; 2] {
+        let (x, lost) = (Lanes::<S, f64>::of(simd, rounded), Lanes::of(simd, lost));
+        [x.ln(lost, Lanes::of(simd, exponents)).vector(), simd.splat_f64s(0.0)]
+    }
+
+    #[inline(always)]
+    fn normalise<S: Simd>(simd: S, product: &mut [S::f64s; 2], exponents: &mut [S::f64s; 2]) {
+        let x = Lanes::<S, f64>::of(simd, product[0]);
+        let (exponent, mantissa) = x.split();
+        exponents[0] = simd.add_f64s(exponents[0], exponent.vector());
+        // A power of two: what dividing by it gives is exact.
+        product[1] = simd.mul_f64s(product[1], (mantissa / x).vector());
+        product[0] = mantissa.vector();
+    }
+
+    #[inline(always)]
+    fn narrowed<S: Simd>(simd: S, [rounded, lost]: [S::f64s; 2]) -> S::f64s {
+        simd.add_f64s(rounded, lost)
+    }
+
+    #[inline(always)]
+    fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2] {
+        [simd.mul_f64s(simd.add_f64s(sum[0], sum[1]), factors[0]), simd.splat_f64s(0.0)]
+    }
+
+    #[inline(always)]
+    fn totals<S: Simd>(simd: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize) {
+        ([simd.add_f64s(sum[0], sum[1]), sum[1]], 1)
+    }
+}
+
+/// 1/k! from k = 2 on: (e^x − 1 − x)/x² in powers of x.
+///
+/// The first term left out is below 2⁻²⁷ (`f32`) and 2⁻⁵⁷ (`f64`) where the tables are used.
+const fn taylor<const N: usize>() -> [f64; N] {
+    let mut coefficients = [0.5; N];
+    let mut k = 1;
+    while k < N {
+        coefficients[k] = coefficients[k - 1] / (k + 2) as f64;
+        k += 1;
+    }
+    coefficients
+}
+
+/// As many numbers side by side as the instruction set has lanes for.
+#[derive(Clone, Copy)]
+pub(crate) struct Lanes<S: Simd, F: Element> {
     simd: S,
-    x: S::f64s,
+    x: F::Vector<S>,
 }
 
 /// The outcome of a comparison, lane by lane.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Mask<S: Simd> {
+#[derive(Clone, Copy)]
+pub(crate) struct Mask<S: Simd, F: Element> {
     simd: S,
-    is: S::m64s,
+    is: F::Mask<S>,
 }
 
-// Everything is `inline(always)`: a call that is not inlined leaves the instruction set.
-impl<S: Simd> Lanes<S> {
+impl<S: Simd, F: Element> Lanes<S, F> {
     #[inline(always)]
     pub(crate) fn splat(simd: S, x: f64) -> Self {
-        Self { simd, x: simd.splat_f64s(x) }
-    }
-
-    /// The vectors that lie in a slice, which holds whole ones.
-    #[inline(always)]
-    pub(crate) fn slice(numbers: &[f64]) -> &[S::f64s] {
-        S::as_simd_f64s(numbers).0
+        Self { simd, x: F::splat(simd, F::from_f64(x)) }
     }
 
     #[inline(always)]
-    pub(crate) fn slice_mut(numbers: &mut [f64]) -> &mut [S::f64s] {
-        S::as_mut_simd_f64s(numbers).0
+    pub(crate) fn all(simd: S, x: F) -> Self {
+        Self { simd, x: F::splat(simd, x) }
     }
 
     #[inline(always)]
-    pub(crate) fn of(simd: S, x: S::f64s) -> Self {
+    pub(crate) fn of(simd: S, x: F::Vector<S>) -> Self {
         Self { simd, x }
     }
 
-    /// Another vector of the same kind.
     #[inline(always)]
-    pub(crate) fn with(self, x: S::f64s) -> Self {
-        Self { x, ..self }
+    pub(crate) fn vector(self) -> F::Vector<S> {
+        self.x
     }
 
     #[inline(always)]
-    pub(crate) fn vector(self) -> S::f64s {
-        self.x
+    pub(crate) fn constant(self, x: f64) -> Self {
+        Self::splat(self.simd, x)
+    }
+
+    #[inline(always)]
+    pub(crate) fn times(self, factor: f64) -> Self {
+        self * self.constant(factor)
     }
 
     /// self · factor + term, fused where the machine can.
     #[inline(always)]
     pub(crate) fn times_plus(self, factor: Self, term: Self) -> Self {
-        Self { x: self.simd.mul_add_e_f64s(self.x, factor.x, term.x), ..self }
+        Self { x: F::mul_add(self.simd, self.x, factor.x, term.x), ..self }
     }
 
     /// The rounded sum, and what rounding took from it.
@@ -76,122 +557,78 @@ impl<S: Simd> Lanes<S> {
 
     #[inline(always)]
     pub(crate) fn max(self, other: Self) -> Self {
-        Self { x: self.simd.max_f64s(self.x, other.x), ..self }
+        Self { x: F::max(self.simd, self.x, other.x), ..self }
     }
 
     #[inline(always)]
     pub(crate) fn min(self, other: Self) -> Self {
-        Self { x: self.simd.min_f64s(self.x, other.x), ..self }
+        Self { x: F::min(self.simd, self.x, other.x), ..self }
     }
 
     #[inline(always)]
     pub(crate) fn abs(self) -> Self {
-        Self { x: self.simd.abs_f64s(self.x), ..self }
+        Self { x: F::abs(self.simd, self.x), ..self }
     }
 
     #[inline(always)]
-    pub(crate) fn above(self, other: Self) -> Mask<S> {
-        Mask { simd: self.simd, is: self.simd.greater_than_f64s(self.x, other.x) }
+    pub(crate) fn above(self, other: Self) -> Mask<S, F> {
+        Mask { simd: self.simd, is: F::above(self.simd, self.x, other.x) }
     }
 
     #[inline(always)]
-    pub(crate) fn equals(self, other: Self) -> Mask<S> {
-        Mask { simd: self.simd, is: self.simd.equal_f64s(self.x, other.x) }
+    pub(crate) fn equals(self, other: Self) -> Mask<S, F> {
+        Mask { simd: self.simd, is: F::equals(self.simd, self.x, other.x) }
     }
 
+    /// c_0 + c_1 x + c_2 x² + …
     #[inline(always)]
-    fn bits(self, each: impl Fn(u64) -> u64) -> Self {
-        let mut x = self.x;
-        let lanes: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
-        for lane in lanes {
-            *lane = each(*lane);
+    fn polynomial(self, c: &[f64]) -> Self {
+        let square = self * self;
+        let fourth = square * square;
+        // Four coefficients at a time, from the last on.
+        let mut sum: Option<Self> = None;
+        for c in c.chunks(4).rev() {
+            let pair = |c: &[f64]| match *c {
+                [c0] => self.constant(c0),
+                _ => self.constant(c[1]).times_plus(self, self.constant(c[0])),
+            };
+            let part =
+                if c.len() > 2 { pair(&c[2..]).times_plus(square, pair(&c[..2])) } else { pair(c) };
+            sum = Some(sum.map_or(part, |sum| sum.times_plus(fourth, part)));
         }
-        Self { x, ..self }
+        sum.unwrap_or(self)
     }
 
-    #[inline(always)]
-    pub(crate) fn times(self, factor: f64) -> Self {
-        self * self.constant(factor)
-    }
-
-    #[inline(always)]
-    pub(crate) fn constant(self, x: f64) -> Self {
-        Self::splat(self.simd, x)
-    }
-
-    /// c_0 + c_1 x + c_2 x² + …, four coefficients at a time, N a multiple of 4.
-    #[inline(always)]
-    fn polynomial<const N: usize>(self, c: &[f64; N]) -> Self {
-        let x2 = self * self;
-        let x4 = x2 * x2;
-        let mut sum = self.cubic(x2, [c[N - 4], c[N - 3], c[N - 2], c[N - 1]]);
-        let mut k = N - 4;
-        while k > 0 {
-            k -= 4;
-            sum = sum.times_plus(x4, self.cubic(x2, [c[k], c[k + 1], c[k + 2], c[k + 3]]));
-        }
-        sum
-    }
-
-    #[inline(always)]
-    fn cubic(self, square: Self, [c0, c1, c2, c3]: [f64; 4]) -> Self {
-        let even = self.constant(c1).times_plus(self, self.constant(c0));
-        let odd = self.constant(c3).times_plus(self, self.constant(c2));
-        odd.times_plus(square, even)
-    }
-
-    /// e^(self + lost) within 1 ulp, for |self| ≤ 700 and `lost` below an ulp of it.
+    /// e^(self + lost) within 1 ulp, where it is a normal number, `lost` being below an ulp of self.
     #[inline(always)]
     pub(crate) fn exp(self, lost: Self) -> Self {
-        // log 2 in two parts, the first with zeros enough that n times it is exact.
-        const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
-        const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
         let (n, power) = self.times(std::f64::consts::LOG2_E).power_of_two();
-        let r = n.times_plus(self.constant(-LN_2_HIGH), self);
-        let r = n.times_plus(self.constant(-LN_2_LOW), r) + lost;
-        (r * r).times_plus(r.polynomial(&EXP), r).times_plus(power, power)
+        let r = n.times_plus(self.constant(-F::LN_2[0]), self);
+        let r = n.times_plus(self.constant(-F::LN_2[1]), r) + lost;
+        (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
     }
 
-    /// 2^self within 1 ulp, for |self| ≤ 1000.
+    /// 2^self within 1 ulp, where it is a normal number.
     #[inline(always)]
     pub(crate) fn exp2(self) -> Self {
         let (n, power) = self.power_of_two();
         let r = (self - n).times(std::f64::consts::LN_2);
-        (r * r).times_plus(r.polynomial(&EXP), r).times_plus(power, power)
+        (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
     }
 
     /// 2^self − 1, for |self| ≤ 1.
     #[inline(always)]
     pub(crate) fn exp2_m1(self) -> Self {
         let x = self.times(std::f64::consts::LN_2);
-        (x * x).times_plus(x.polynomial(&EXP_WIDE), x)
+        (x * x).times_plus(x.polynomial(F::EXP_WIDE), x)
     }
 
-    /// self rounded to an integer n, and 2^n, for |self| ≤ 1022.
+    /// self rounded to an integer n, and 2^n.
     #[inline(always)]
     fn power_of_two(self) -> (Self, Self) {
-        // Adding it rounds to an integer, which then stands, with the bias of exponents, in the low
-        // bits.
-        const ROUND: f64 = 6_755_399_441_055_744.0 + 1023.0; // 1.5·2⁵² + 1023
-        let round = self.constant(ROUND);
+        let round = self.constant(F::ROUND);
         let shifted = self + round;
-        (shifted - round, shifted.bits(|bits| bits << 52))
-    }
-
-    /// log(1 + self) within 2 ulp, for self ≥ 0.
-    #[inline(always)]
-    pub(crate) fn ln_1p(self) -> Self {
-        let one = self.constant(1.0);
-        // Where 1 + self would round away what a small logarithm is made of, it is not taken.
-        let small = self.constant(0.5).above(self);
-        let sum = one + self;
-        let halve = sum.mantissa().above(self.constant(std::f64::consts::SQRT_2));
-        let mantissa = halve.select(sum.mantissa().times(0.5), sum.mantissa());
-        let exponent = halve.select(sum.exponent() + one, sum.exponent());
-        let above = small.select(self, mantissa - one);
-        let exponent = small.select(self.constant(0.0), exponent);
-        let logarithm = (above / (above + self.constant(2.0))).twice_artanh();
-        exponent.times_plus(self.constant(std::f64::consts::LN_2), logarithm)
+        (shifted - round, Self { x: F::power_of_two(shifted.x), ..self })
     }
 
     /// log(1 + small/large) within 2 ulp, for 0 ≤ small ≤ large.
@@ -203,142 +640,224 @@ impl<S: Simd> Lanes<S> {
     /// 2 artanh(self) = log((1 + self)/(1 − self)), for |self| ≤ 1/3.
     #[inline(always)]
     fn twice_artanh(self) -> Self {
-        self * (self * self).polynomial(&TWICE_ARTANH)
+        self * (self * self).polynomial(F::TWICE_ARTANH)
+    }
+}
+
+impl<S: Simd> Lanes<S, f64> {
+    /// log(self + lost) + exponent·log 2 within 2 ulp, for a positive normal number.
+    #[inline(always)]
+    fn ln(self, lost: Self, exponent: Self) -> Self {
+        let (more, mantissa) = self.split();
+        let above = (mantissa - self.constant(1.0)) + lost * (mantissa / self);
+        let logarithm = (above / (above + self.constant(2.0))).twice_artanh();
+        (exponent + more).times_plus(self.constant(std::f64::consts::LN_2), logarithm)
+    }
+
+    /// The exponent n and the mantissa, in [1/√2, √2), of a positive normal number.
+    #[inline(always)]
+    fn split(self) -> (Self, Self) {
+        // Adding it to the bits makes mantissas from √2 on carry into the exponent.
+        const CARRY: u64 = 0x3ff0_0000_0000_0000 - 0x3fe6_a09e_667f_3bcd;
+        const MANTISSA: u64 = 0x000f_ffff_ffff_ffff;
+        let exponent = self.bits(|bits| bits.wrapping_add(CARRY) >> 52 | 0x4330_0000_0000_0000)
+            - self.constant(4_503_599_627_370_496.0 + 1023.0); // 2⁵² + 1023
+        let mantissa =
+            self.bits(|bits| (bits.wrapping_add(CARRY) & MANTISSA) + 0x3fe6_a09e_667f_3bcd);
+        (exponent, mantissa)
     }
 
     #[inline(always)]
-    fn mantissa(self) -> Self {
-        self.bits(|bits| bits & 0x000f_ffff_ffff_ffff | 0x3ff0_0000_0000_0000)
-    }
-
-    #[inline(always)]
-    fn exponent(self) -> Self {
-        // The integer in the low bits of a number of 2⁵² is added to it.
-        self.bits(|bits| bits >> 52 | 0x4330_0000_0000_0000)
-            - self.constant(4_503_599_627_370_496.0 + 1023.0)
+    fn bits(self, each: impl Fn(u64) -> u64) -> Self {
+        let mut x = self.x;
+        let lanes: &mut [u64] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
+        for lane in lanes {
+            *lane = each(*lane);
+        }
+        Self { x, ..self }
     }
 }
 
-/// 1/k! from k = 2 on: (e^x − 1 − x)/x² in powers of x.
-const fn taylor<const N: usize>() -> [f64; N] {
-    let mut coefficients = [0.5; N];
-    let mut k = 1;
-    while k < N {
-        coefficients[k] = coefficients[k - 1] / (k + 2) as f64;
-        k += 1;
+/// Adds log(product + lost) + exponent·log 2, number by number.
+#[inline(always)]
+pub(crate) fn logarithms<S: Simd>(
+    simd: S,
+    products: &[f64],
+    lost: &[f64],
+    exponents: &[f64],
+    sums: &mut [f64],
+) {
+    let vectors = |numbers| S::as_simd_f64s(numbers).0;
+    let (products, lost, exponents) = (vectors(products), vectors(lost), vectors(exponents));
+    for (k, sum) in S::as_mut_simd_f64s(sums).0.iter_mut().enumerate() {
+        let [product, lost, exponent] =
+            [products[k], lost[k], exponents[k]].map(|x| Lanes::<S, f64>::of(simd, x));
+        *sum = simd.add_f64s(*sum, product.ln(lost, exponent).vector());
     }
-    coefficients
 }
 
-/// The first term left out is below 2⁻⁵⁷ for |x| ≤ log(2)/2,
-const EXP: [f64; 12] = taylor();
-/// and here for |x| ≤ log 2.
-const EXP_WIDE: [f64; 16] = taylor();
-
-/// 2 artanh(t)/t in powers of t², for |t| ≤ 1/3: the best by Chebyshev's nodes, relative error 2⁻59.
-const TWICE_ARTANH: [f64; 12] = [
-    2.0,
-    0.6666666666666669,
-    0.3999999999999287,
-    0.28571428572622926,
-    0.22222222119103674,
-    0.18181823422495252,
-    0.1538444706045997,
-    0.13336876815743837,
-    0.11715274668110426,
-    0.10976616637947494,
-    0.06980390498332432,
-    0.16488285931389568,
-];
-
-/// A sum in each lane that keeps what its additions round away.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct LaneSum<S: Simd> {
-    rounded: Lanes<S>,
-    lost: Lanes<S>,
+/// A sum in each lane, kept to more than the precision of the type: for `f32` in `f64`, for `f64`
+/// together with what the additions round away.
+#[derive(Clone, Copy)]
+pub(crate) struct Wide<S: Simd, F: Element> {
+    simd: S,
+    x: [S::f64s; 2],
+    of: PhantomData<F>,
 }
 
-impl<S: Simd> LaneSum<S> {
+impl<S: Simd, F: Element> Wide<S, F> {
     #[inline(always)]
     pub(crate) fn zero(simd: S) -> Self {
-        let zero = Lanes::splat(simd, 0.0);
-        Self { rounded: zero, lost: zero }
+        Self::of(simd, [simd.splat_f64s(0.0); 2])
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, term: Lanes<S>) {
-        let (sum, lost) = self.rounded.plus_exactly(term);
-        self.rounded = sum;
-        self.lost = self.lost + lost;
+    pub(crate) fn of(simd: S, x: [S::f64s; 2]) -> Self {
+        Self { simd, x, of: PhantomData }
+    }
+
+    #[inline(always)]
+    pub(crate) fn vectors(self) -> [S::f64s; 2] {
+        self.x
+    }
+
+    #[inline(always)]
+    pub(crate) fn add(&mut self, term: Lanes<S, F>) {
+        self.x = F::widely_add(self.simd, self.x, term.x);
+    }
+
+    /// The sums, rounded to the type.
+    #[inline(always)]
+    pub(crate) fn narrow(self) -> Lanes<S, F> {
+        Lanes::of(self.simd, F::narrowed(self.simd, self.x))
+    }
+
+    /// The sums times numbers in f64, as many as there are lanes.
+    #[inline(always)]
+    pub(crate) fn scaled(self, factors: &[f64]) -> Self {
+        Self { x: F::scale(self.simd, self.x, S::as_simd_f64s(factors).0), ..self }
+    }
+
+    #[inline(always)]
+    pub(crate) fn from_lanes(x: Lanes<S, F>) -> Self {
+        let mut sum = Self::zero(x.simd);
+        sum.add(x);
+        sum
+    }
+
+    #[inline(always)]
+    pub(crate) fn minus(self, other: Self) -> Self {
+        let negative = |x| self.simd.neg_f64s(x);
+        self.plus(Self { x: other.x.map(negative), ..self })
+    }
+
+    /// Both sums together.
+    #[inline(always)]
+    pub(crate) fn plus(self, other: Self) -> Self {
+        let [a, b] = other.x;
+        let add = |x, y| self.simd.add_f64s(x, y);
+        Self { x: [add(self.x[0], a), add(self.x[1], b)], ..self }
     }
 
     /// Adds a product, with what rounding takes from it where the machine fuses.
     #[inline(always)]
-    pub(crate) fn add_product(&mut self, a: Lanes<S>, b: Lanes<S>) {
-        let product = a * b;
-        self.add(product);
-        self.lost = self.lost + a.times_plus(b, -product);
+    pub(crate) fn add_product(&mut self, a: Lanes<S, F>, b: Lanes<S, F>) {
+        self.x = F::widely_add_product(self.simd, self.x, a.x, b.x);
     }
 
+    /// The sum of all lanes.
     #[inline(always)]
-    pub(crate) fn total(self) -> Lanes<S> {
-        self.rounded + self.lost
+    pub(crate) fn total(mut self) -> DoubleDouble {
+        F::total(bytemuck::cast_slice_mut(&mut self.x))
+    }
+
+    /// The sums, as many numbers as there are lanes.
+    #[inline(always)]
+    pub(crate) fn write(self, totals: &mut [f64]) {
+        let (vectors, count) = F::totals(self.simd, &self.x);
+        for (total, vector) in S::as_mut_simd_f64s(totals).0.iter_mut().zip(&vectors[..count]) {
+            *total = *vector;
+        }
     }
 }
 
-impl<S: Simd> Mask<S> {
+/// Σ log(1 + x) in each lane, as the logarithm of the product, kept to more than the precision of
+/// the type: exact in effect, for one multiplication or two a factor.
+#[derive(Clone, Copy)]
+pub(crate) struct LogProduct<S: Simd, F: Element> {
+    simd: S,
+    product: [S::f64s; 2],
+    exponents: [S::f64s; 2],
+    of: PhantomData<F>,
+}
+
+impl<S: Simd, F: Element> LogProduct<S, F> {
     #[inline(always)]
-    pub(crate) fn select(self, yes: Lanes<S>, no: Lanes<S>) -> Lanes<S> {
-        Lanes { x: self.simd.select_f64s(self.is, yes.x, no.x), ..yes }
+    pub(crate) fn one(simd: S) -> Self {
+        let zero = [simd.splat_f64s(0.0); 2];
+        let one = F::widely_add(simd, zero, F::splat(simd, F::from_f64(1.0)));
+        Self { simd, product: one, exponents: zero, of: PhantomData }
+    }
+
+    /// Multiplies by 1 + `part`.
+    #[inline(always)]
+    pub(crate) fn grow(&mut self, part: Lanes<S, F>) {
+        self.product = F::widely_grow(self.simd, self.product, part.x);
+    }
+
+    #[inline(always)]
+    pub(crate) fn normalise(&mut self) {
+        F::normalise(self.simd, &mut self.product, &mut self.exponents);
+    }
+
+    /// The product of all lanes, as a number and an exponent of 2.
+    #[inline(always)]
+    pub(crate) fn total(mut self) -> (DoubleDouble, f64) {
+        let exponent = fold(bytemuck::cast_slice_mut(&mut self.exponents), |a, b| a + b);
+        (F::product(bytemuck::cast_slice_mut(&mut self.product)), exponent)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ln(self) -> Wide<S, F> {
+        Wide::of(self.simd, F::widely_ln(self.simd, self.product, self.exponents))
+    }
+}
+
+impl<S: Simd, F: Element> Mask<S, F> {
+    #[inline(always)]
+    pub(crate) fn select(self, yes: Lanes<S, F>, no: Lanes<S, F>) -> Lanes<S, F> {
+        Lanes { x: F::select(self.simd, self.is, yes.x, no.x), ..yes }
     }
 
     #[inline(always)]
     pub(crate) fn or(self, other: Self) -> Self {
-        Self { is: self.simd.or_m64s(self.is, other.is), ..self }
+        Self { is: F::or(self.simd, self.is, other.is), ..self }
     }
 
     #[inline(always)]
     pub(crate) fn and(self, other: Self) -> Self {
-        Self { is: self.simd.and_m64s(self.is, other.is), ..self }
+        Self { is: F::and(self.simd, self.is, other.is), ..self }
     }
 }
 
-impl<S: Simd> Add for Lanes<S> {
-    type Output = Self;
-    #[inline(always)]
-    fn add(self, other: Self) -> Self {
-        Self { x: self.simd.add_f64s(self.x, other.x), ..self }
-    }
+macro_rules! operators {
+    ($($operator:ident, $method:ident);*) => {$(
+        impl<S: Simd, F: Element> $operator for Lanes<S, F> {
+            type Output = Self;
+            #[inline(always)]
+            fn $method(self, other: Self) -> Self {
+                Self { x: F::$method(self.simd, self.x, other.x), ..self }
+            }
+        }
+    )*};
 }
 
-impl<S: Simd> Sub for Lanes<S> {
-    type Output = Self;
-    #[inline(always)]
-    fn sub(self, other: Self) -> Self {
-        Self { x: self.simd.sub_f64s(self.x, other.x), ..self }
-    }
-}
+operators!(Add, add; Sub, sub; Mul, mul; Div, div);
 
-impl<S: Simd> Mul for Lanes<S> {
-    type Output = Self;
-    #[inline(always)]
-    fn mul(self, other: Self) -> Self {
-        Self { x: self.simd.mul_f64s(self.x, other.x), ..self }
-    }
-}
-
-impl<S: Simd> Div for Lanes<S> {
-    type Output = Self;
-    #[inline(always)]
-    fn div(self, other: Self) -> Self {
-        Self { x: self.simd.div_f64s(self.x, other.x), ..self }
-    }
-}
-
-impl<S: Simd> Neg for Lanes<S> {
+impl<S: Simd, F: Element> Neg for Lanes<S, F> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Self { x: self.simd.neg_f64s(self.x), ..self }
+        Self { x: F::neg(self.simd, self.x), ..self }
     }
 }

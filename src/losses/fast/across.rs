@@ -2,224 +2,266 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::pairs::{HingePairs, LambdaPairs, LogisticPairs, Pairs, Term};
-use super::{Block, Kernel, Rows, SPREAD};
+use super::pairs::{HingePairs, LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
+use super::{Block, Kernel, Rows};
 use crate::numeric::DoubleDouble;
-use crate::vector::{LaneSum, Lanes};
+use crate::vector::{Lanes, LogProduct, Wide};
 use crate::{Precision, Real};
 
-/// Computes the values and the gradients of a block; NaN for the value of a list gives up on it.
-pub(super) struct Across<'a, E> {
+/// Computes the values of a block of lists, and their gradients times `factors`; NaN for the value
+/// of a list gives up on it.
+pub(super) struct Across<'a, F: Real> {
     pub(super) kernel: Kernel,
     pub(super) precision: Precision,
-    pub(super) rows: &'a [Rows<'a, E>],
-    pub(super) block: &'a mut Block,
+    pub(super) rows: &'a [Rows<'a, F>],
+    pub(super) factors: &'a [f64],
+    pub(super) block: &'a mut Block<F>,
     /// 1/D of the ranks from 1 on, for the lambda-loss.
     pub(super) log_discounts: &'a [DoubleDouble],
 }
 
-impl<E: Real> WithSimd for Across<'_, E> {
+impl<F: Real> WithSimd for Across<'_, F> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { kernel, precision, rows, block, log_discounts } = self;
-        block.fill::<S, E>(rows);
-        let Block { scores, labels, weights, exps, ranks, tables, grad, lost, .. } = &mut *block;
-        let value = match kernel {
-            Kernel::PointMse => point::<S, SquaredError>(simd, scores, labels, weights, grad),
-            Kernel::PointSigmoid => point::<S, CrossEntropy>(simd, scores, labels, weights, grad),
-            Kernel::Softmax => softmax(simd, scores, labels, weights, exps, grad),
+        let Self { kernel, precision, rows, factors, block, log_discounts } = self;
+        block.fill::<S>(rows);
+        let Block { weighted, scores, labels, weights, exps, ranks, gains, discounts, .. } = block;
+        let (grad, sums, values) = (&mut block.grad, &mut block.sums, &mut block.values);
+        let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
+        let weights = weighted.then_some(F::vectors::<S>(weights));
+        let exps = F::vectors_mut::<S>(exps);
+        let mut grad = Slopes::<S, F> { factors, out: F::vectors_mut::<S>(grad) };
+        let certain = Lanes::splat(simd, 0.0);
+        let (value, trust) = match kernel {
+            Kernel::Softmax => {
+                let room = [exps, F::vectors_mut::<S>(ranks)];
+                softmax(simd, scores, labels, weights, room, &mut grad)
+            }
             Kernel::ListMle => {
-                let trusted = exponentials(simd, scores, exps);
-                trusted * list_mle(simd, scores, labels, weights, exps, lost, grad)
+                let trust = exponentials(simd, scores, exps);
+                let room = [exps, F::vectors_mut::<S>(ranks), F::vectors_mut::<S>(gains)];
+                let value = match weights {
+                    None => list_mle(simd, labels, Unit, room, &mut grad),
+                    Some(weights) => list_mle(simd, labels, weights, room, &mut grad),
+                };
+                (value, trust)
             }
             Kernel::PairHinge => {
-                let pairs = HingePairs::of(simd, scores, weights, precision);
-                sum_over_pairs(simd, &pairs, labels, grad, lost)
+                let mut pairs = HingePairs::of(simd, precision, scores, labels, weights);
+                sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                (pairs.value(), certain)
             }
             Kernel::PairLogistic => {
-                let trusted = exponentials(simd, scores, exps);
-                let pairs = LogisticPairs::of(simd, scores, exps, weights);
-                trusted * sum_over_pairs(simd, &pairs, labels, grad, lost)
+                let trust = exponentials(simd, scores, exps);
+                let mut pairs = LogisticPairs::of(simd, scores, labels, exps);
+                if let Some(weights) = weights {
+                    let mut pairs = WeightedPairs::of(pairs, Some(weights), None);
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    (pairs.value(), trust)
+                } else {
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    (pairs.value(), trust)
+                }
             }
             Kernel::LambdaLoss => {
-                let trusted = exponentials(simd, scores, exps) * tables.fill_gains(simd, labels);
-                rank(simd, scores, ranks);
-                tables.fill_discounts(ranks, log_discounts);
-                let logistic = LogisticPairs::of(simd, scores, exps, weights);
-                let pairs = LambdaPairs::of(logistic, labels, tables);
-                trusted * sum_over_pairs(simd, &pairs, labels, grad, lost)
+                let trust = exponentials(simd, scores, exps) + fill_gains(simd, labels, gains);
+                rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
+                fill_discounts(ranks, log_discounts, discounts);
+                let lambda = LambdaWeights::of(gains, discounts);
+                let pairs = LogisticPairs::of(simd, scores, labels, exps);
+                let mut pairs = WeightedPairs::of(pairs, weights, Some(lambda));
+                sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                (pairs.value(), trust)
             }
+            Kernel::PointMse | Kernel::PointSigmoid => (Wide::zero(simd), certain),
         };
-        Lanes::<S>::slice_mut(&mut block.values)[0] = value.vector();
+        value.plus(Wide::from_lanes(trust)).write(values);
         block.set_out::<S>();
     }
 }
 
-/// A point loss's term of an item and its slope.
-trait PointTerm<S: Simd> {
-    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>);
+/// Where the gradient of a block goes, each list's times its factor.
+struct Slopes<'a, S: Simd, F: Real> {
+    factors: &'a [f64],
+    out: &'a mut [F::Vector<S>],
 }
 
-struct SquaredError;
-
-impl<S: Simd> PointTerm<S> for SquaredError {
+impl<S: Simd, F: Real> Slopes<'_, S, F> {
     #[inline(always)]
-    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
-        let distance = score - label;
-        // In this order no product underflows that should not.
-        let weighted = weight * distance;
-        (weighted * distance, weighted + weighted)
+    fn put_wide(&mut self, k: usize, slopes: Wide<S, F>) {
+        self.out[k] = slopes.scaled(self.factors).narrow().vector();
     }
-}
 
-struct CrossEntropy;
-
-impl<S: Simd> PointTerm<S> for CrossEntropy {
     #[inline(always)]
-    fn at(score: Lanes<S>, label: Lanes<S>, weight: Lanes<S>) -> (Lanes<S>, Lanes<S>) {
-        let (zero, one) = (score.constant(0.0), score.constant(1.0));
-        let exp = (-score.abs()).exp(zero);
-        let negative = zero.above(score);
-        let linear = negative.select(label, one - label) * score.abs();
-        let value = linear + Lanes::ln_1p_of_ratio(exp, one);
-        let (near, far) = (one / (one + exp), exp / (one + exp));
-        let (rise, fall) = (negative.select(far, near), negative.select(near, far));
-        // Further out e^−|s| leaves the range of normal numbers.
-        let far_out = score.abs().above(score.constant(700.0));
-        let value = far_out.select(score.constant(f64::NAN), value);
-        (weight * value, weight * ((one - label) * rise - label * fall))
+    fn put(&mut self, k: usize, slopes: Lanes<S, F>) {
+        self.put_wide(k, Wide::from_lanes(slopes));
     }
 }
 
+/// Softmax of scores s and labels ψ, by Ψ = Σψ, E = e^(s − max s) and C = ΣE:
+///
+/// l = Σ_k (ψ_k/Ψ) (max s − s_k + log C), ∂l/∂s_k = (E_k (Ψ − ψ_k) − ψ_k (C − E_k)) / (C Ψ).
 #[inline(always)]
-fn point<S: Simd, T: PointTerm<S>>(
+fn softmax<S: Simd, F: Real>(
     simd: S,
-    scores: &[f64],
-    labels: &[f64],
-    weights: &[f64],
-    grad: &mut [f64],
-) -> Lanes<S> {
-    let zero = Lanes::splat(simd, 0.0);
-    let labels = Lanes::<S>::slice(labels);
-    let weights = Lanes::<S>::slice(weights);
-    let grad = Lanes::<S>::slice_mut(grad);
-    let mut value = LaneSum::zero(simd);
-    for (k, &score) in Lanes::<S>::slice(scores).iter().enumerate() {
-        let (label, weight) = (Lanes::of(simd, labels[k]), Lanes::of(simd, weights[k]));
-        let present = label.equals(label);
-        let score = present.select(Lanes::of(simd, score), zero);
-        let (term, slope) = T::at(score, present.select(label, zero), weight);
-        value.add(term);
-        grad[k] = slope.vector();
-    }
-    value.total()
-}
-
-#[inline(always)]
-fn softmax<S: Simd>(
-    simd: S,
-    scores: &[f64],
-    labels: &mut [f64],
-    weights: &[f64],
-    exps: &mut [f64],
-    grad: &mut [f64],
-) -> Lanes<S> {
-    let zero = Lanes::<S>::splat(simd, 0.0);
+    scores: &[F::Vector<S>],
+    labels: &[F::Vector<S>],
+    weights: Option<&[F::Vector<S>]>,
+    [exps, parts]: [&mut [F::Vector<S>]; 2],
+    grad: &mut Slopes<'_, S, F>,
+) -> (Wide<S, F>, Lanes<S, F>) {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
     let (least, greatest) = extremes(simd, scores);
-    let scores = Lanes::<S>::slice(scores);
-    let labels = Lanes::<S>::slice_mut(labels);
-    let exps = Lanes::<S>::slice_mut(exps);
 
-    let mut exp_sum = Shares::none(simd);
-    let mut label_sum = Shares::none(simd);
-    for (k, &weight) in Lanes::<S>::slice(weights).iter().enumerate() {
-        let label = Lanes::of(simd, labels[k]);
+    let (mut exp_sum, mut label_sum) = (Shares::none(simd), Shares::none(simd));
+    for (k, &score) in scores.iter().enumerate() {
+        let label = of(labels[k]);
         let present = label.equals(label);
-        let label = present.select(label * Lanes::of(simd, weight), zero);
-        let (below, lost) = Lanes::of(simd, scores[k]).plus_exactly(-greatest);
-        let exp = present.select(below.max(zero.constant(-SPREAD)).exp(lost), zero);
-        (labels[k], exps[k]) = (label.vector(), exp.vector());
+        let part = weights.map_or(label, |weights| label * of(weights[k]));
+        let part = present.select(part, zero);
+        let (below, lost) = of(score).plus_exactly(-greatest);
+        let exp = present.select(below.max(zero.constant(-F::SPREAD)).exp(lost), zero);
+        (parts[k], exps[k]) = (part.vector(), exp.vector());
         exp_sum.add(exp, k);
-        label_sum.add(label, k);
+        label_sum.add(part, k);
     }
 
-    let log_sum = exp_sum.others.total().ln_1p();
-    let mut value = LaneSum::zero(simd);
-    for (k, grad) in Lanes::<S>::slice_mut(grad).iter_mut().enumerate() {
-        let (label, label_others) = label_sum.share(Lanes::of(simd, labels[k]), k);
-        let (exp, exp_others) = exp_sum.share(Lanes::of(simd, exps[k]), k);
-        value.add_product(label, greatest - Lanes::of(simd, scores[k]) + log_sum);
-        *grad = (exp * label_others - label * exp_others).vector();
+    let (exp_sum, label_sum) = (exp_sum.done(), label_sum.done());
+    let mut product = LogProduct::one(simd);
+    product.grow(exp_sum.others);
+    let log_sum = product.ln().narrow();
+    let mut value = Wide::zero(simd);
+    for (k, &score) in scores.iter().enumerate() {
+        let (label, label_others) = label_sum.share(of(parts[k]), k);
+        let (exp, exp_others) = exp_sum.share(of(exps[k]), k);
+        value.add(label * (greatest - of(score) + log_sum));
+        grad.put(k, exp * label_others - label * exp_others);
     }
     // Sums of labels near the ends of the range have shares that under- or overflow; those of 0 too.
-    let sum = label_sum.sum();
-    let moderate = zero.constant(1e200).above(sum).and(sum.above(zero.constant(1e-200)));
-    let narrow = zero.constant(SPREAD).above(greatest - least);
-    moderate.and(narrow).select(value.total(), zero.constant(f64::NAN))
+    let (low, high) = (zero.constant(F::MODERATE.0), zero.constant(F::MODERATE.1));
+    let moderate = high.above(label_sum.sum).and(label_sum.sum.above(low));
+    let narrow = zero.constant(F::SPREAD).above(greatest - least);
+    (value, moderate.and(narrow).select(zero, zero.constant(f64::NAN)))
 }
 
-/// List-MLE of lists sorted by label; `after` is room for the suffix sums.
+/// Item weights, which may all be 1.
+trait Weights<S: Simd, F: Real>: Copy {
+    /// `None` where all are 1.
+    fn get(self, simd: S, k: usize) -> Option<Lanes<S, F>>;
+}
+
+#[derive(Clone, Copy)]
+struct Unit;
+
+impl<S: Simd, F: Real> Weights<S, F> for Unit {
+    #[inline(always)]
+    fn get(self, _: S, _: usize) -> Option<Lanes<S, F>> {
+        None
+    }
+}
+
+impl<S: Simd, F: Real> Weights<S, F> for &[F::Vector<S>] {
+    #[inline(always)]
+    fn get(self, simd: S, k: usize) -> Option<Lanes<S, F>> {
+        Some(Lanes::of(simd, self[k]))
+    }
+}
+
+/// List-MLE without sorting, by A_k = Σ E_j over the items j after k in the order by label and
+/// C_k = E_k + A_k:
+///
+/// l = Σ_k w_k log(1 + A_k/E_k), ∂l/∂s_k = E_k Σ_{i before k} w_i/C_i − w_k A_k/C_k.
 #[inline(always)]
-fn list_mle<S: Simd>(
+fn list_mle<S: Simd, F: Real>(
     simd: S,
-    scores: &[f64],
-    labels: &[f64],
-    weights: &[f64],
-    exps: &[f64],
-    after: &mut [f64],
-    grad: &mut [f64],
-) -> Lanes<S> {
-    let (zero, one) = (Lanes::<S>::splat(simd, 0.0), Lanes::splat(simd, 1.0));
-    let (scores, labels) = (Lanes::<S>::slice(scores), Lanes::<S>::slice(labels));
-    let (weights, exps) = (Lanes::<S>::slice(weights), Lanes::<S>::slice(exps));
-    let after = Lanes::<S>::slice_mut(after);
+    labels: &[F::Vector<S>],
+    weights: impl Weights<S, F>,
+    [exps, after, shares]: [&mut [F::Vector<S>]; 3],
+    grad: &mut Slopes<'_, S, F>,
+) -> Wide<S, F> {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let one = zero.constant(1.0);
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
 
-    let mut value = LaneSum::zero(simd);
-    let mut suffix = Shares::none(simd);
-    let mut greatest = zero.constant(f64::NEG_INFINITY);
-    for (k, after) in after.iter_mut().enumerate().rev() {
-        let label = Lanes::of(simd, labels[k]);
-        let present = label.equals(label);
-        let score = Lanes::of(simd, scores[k]);
-        *after = suffix.sum().vector();
-        suffix.add(present.select(Lanes::of(simd, exps[k]), zero), k);
-        greatest = present.select(greatest.max(score), greatest);
-        let log_sum = greatest - score + (suffix.others.total() / suffix.greatest).ln_1p();
-        value.add_product(Lanes::of(simd, weights[k]), present.select(log_sum, zero));
+    for (i, &label) in labels.iter().enumerate() {
+        let label_i = of(label);
+        exps[i] = label_i.equals(label_i).select(of(exps[i]), zero).vector();
+        let (exp_i, mut after_i) = (of(exps[i]), zero);
+        for j in 0..i {
+            // Equal labels by index: j comes first.
+            let i_first = label_i.above(of(labels[j]));
+            after_i = after_i + i_first.select(of(exps[j]), zero);
+            after[j] = (of(after[j]) + i_first.select(zero, exp_i)).vector();
+        }
+        after[i] = after_i.vector();
     }
 
-    // Σ_{i < k} w_i / C_i.
-    let mut sum = LaneSum::zero(simd);
-    for (k, grad) in Lanes::<S>::slice_mut(grad).iter_mut().enumerate() {
-        let label = Lanes::of(simd, labels[k]);
+    let mut value = Wide::zero(simd);
+    let mut product = LogProduct::one(simd);
+    for (k, &label) in labels.iter().enumerate() {
+        let label = of(label);
         let present = label.equals(label);
-        let (exp, after) = (Lanes::of(simd, exps[k]), Lanes::of(simd, after[k]));
-        let share = Lanes::of(simd, weights[k]) * (one / (after + exp));
-        *grad = (exp * sum.total() - after * share).vector();
-        sum.add(present.select(share, zero));
+        let (exp, after) = (of(exps[k]), of(after[k]));
+        let ratio = present.select(after / exp, zero);
+        let weight = weights.get(simd, k);
+        if let Some(weight) = weight {
+            let mut factor = LogProduct::one(simd);
+            factor.grow(ratio);
+            value.add(present.select(weight * factor.ln().narrow(), zero));
+        } else {
+            product.grow(ratio);
+            // A single ratio may be as large as the spread allows.
+            product.normalise();
+        }
+        let share = weight.unwrap_or(one) / (exp + after);
+        shares[k] = present.select(share, zero).vector();
     }
-    value.total()
+
+    // Σ w_i/C_i over the items before.
+    let before = &mut *grad.out;
+    for (i, &label) in labels.iter().enumerate() {
+        let (label_i, share_i, mut before_i) = (of(label), of(shares[i]), zero);
+        for j in 0..i {
+            let i_first = label_i.above(of(labels[j]));
+            before_i = before_i + i_first.select(zero, of(shares[j]));
+            before[j] = (of(before[j]) + i_first.select(share_i, zero)).vector();
+        }
+        before[i] = before_i.vector();
+    }
+    for k in 0..labels.len() {
+        let slope = of(exps[k]) * of(grad.out[k]) - of(after[k]) * of(shares[k]);
+        grad.put(k, slope);
+    }
+    value.plus(product.ln())
 }
 
 /// A sum of non-negative numbers as the greatest of them and the sum of the others: taking only that
 /// one from the whole would cancel.
-struct Shares<S: Simd> {
-    greatest: Lanes<S>,
-    place: Lanes<S>,
-    others: LaneSum<S>,
+struct Shares<S: Simd, F: Real> {
+    greatest: Lanes<S, F>,
+    place: Lanes<S, F>,
+    others: Wide<S, F>,
 }
 
-impl<S: Simd> Shares<S> {
+/// [`Shares`], added up.
+struct Shared<S: Simd, F: Real> {
+    place: Lanes<S, F>,
+    others: Lanes<S, F>,
+    sum: Lanes<S, F>,
+}
+
+impl<S: Simd, F: Real> Shares<S, F> {
     #[inline(always)]
     fn none(simd: S) -> Self {
         let zero = Lanes::splat(simd, 0.0);
-        Self { greatest: zero, place: zero, others: LaneSum::zero(simd) }
+        Self { greatest: zero, place: zero, others: Wide::zero(simd) }
     }
 
     #[inline(always)]
-    fn add(&mut self, part: Lanes<S>, k: usize) {
+    fn add(&mut self, part: Lanes<S, F>, k: usize) {
         let greater = part.above(self.greatest);
         self.others.add(greater.select(self.greatest, part));
         self.greatest = greater.select(part, self.greatest);
@@ -227,38 +269,49 @@ impl<S: Simd> Shares<S> {
     }
 
     #[inline(always)]
-    fn sum(&self) -> Lanes<S> {
-        self.greatest + self.others.total()
-    }
-
-    /// The share of the `k`th part in the sum, and that of all others.
-    #[inline(always)]
-    fn share(&self, part: Lanes<S>, k: usize) -> (Lanes<S>, Lanes<S>) {
-        let is_greatest = self.place.equals(part.constant(k as f64));
-        let others = is_greatest.select(self.others.total(), self.sum() - part);
-        (part / self.sum(), others / self.sum())
+    fn done(mut self) -> Shared<S, F> {
+        let others = self.others.narrow();
+        self.others.add(self.greatest);
+        Shared { place: self.place, others, sum: self.others.narrow() }
     }
 }
 
-/// Fills in e^(s − midrange); returns 1 where the list can be trusted to these, else NaN.
+impl<S: Simd, F: Real> Shared<S, F> {
+    /// The share of the `k`th part in the sum, and that of all others.
+    #[inline(always)]
+    fn share(&self, part: Lanes<S, F>, k: usize) -> (Lanes<S, F>, Lanes<S, F>) {
+        let is_greatest = self.place.equals(part.constant(k as f64));
+        let others = is_greatest.select(self.others, self.sum - part);
+        (part / self.sum, others / self.sum)
+    }
+}
+
+/// Fills in e^(s − midrange); returns 0 where the list can be trusted to these, else NaN.
 #[inline(always)]
-fn exponentials<S: Simd>(simd: S, scores: &[f64], exps: &mut [f64]) -> Lanes<S> {
+fn exponentials<S: Simd, F: Real>(
+    simd: S,
+    scores: &[F::Vector<S>],
+    exps: &mut [F::Vector<S>],
+) -> Lanes<S, F> {
     let (least, greatest) = extremes(simd, scores);
     let midrange = least + (greatest - least).times(0.5);
-    for (exp, &score) in Lanes::<S>::slice_mut(exps).iter_mut().zip(Lanes::<S>::slice(scores)) {
-        let (from_midrange, lost) = Lanes::of(simd, score).plus_exactly(-midrange);
+    for (exp, &score) in exps.iter_mut().zip(scores) {
+        let (from_midrange, lost) = Lanes::<S, F>::of(simd, score).plus_exactly(-midrange);
         *exp = from_midrange.exp(lost).vector();
     }
-    let narrow = least.constant(SPREAD).above(greatest - least);
-    narrow.select(least.constant(1.0), least.constant(f64::NAN))
+    let narrow = least.constant(F::SPREAD).above(greatest - least);
+    narrow.select(least.constant(0.0), least.constant(f64::NAN))
 }
 
 /// The least and the greatest score of each list.
 #[inline(always)]
-fn extremes<S: Simd>(simd: S, scores: &[f64]) -> (Lanes<S>, Lanes<S>) {
+pub(super) fn extremes<S: Simd, F: Real>(
+    simd: S,
+    scores: &[F::Vector<S>],
+) -> (Lanes<S, F>, Lanes<S, F>) {
     let mut least = Lanes::splat(simd, f64::INFINITY);
     let mut greatest = -least;
-    for &score in Lanes::<S>::slice(scores) {
+    for &score in scores {
         least = least.min(Lanes::of(simd, score));
         greatest = greatest.max(Lanes::of(simd, score));
     }
@@ -267,80 +320,95 @@ fn extremes<S: Simd>(simd: S, scores: &[f64]) -> (Lanes<S>, Lanes<S>) {
 
 /// The 1-based ranks by score, descending, equal scores by index.
 #[inline(always)]
-fn rank<S: Simd>(simd: S, scores: &[f64], ranks: &mut [f64]) {
+fn rank<S: Simd, F: Real>(simd: S, scores: &[F::Vector<S>], ranks: &mut [F::Vector<S>]) {
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
     let (zero, one) = (Lanes::splat(simd, 0.0), Lanes::splat(simd, 1.0));
-    let ranks = Lanes::<S>::slice_mut(ranks);
-    let scores = Lanes::<S>::slice(scores);
     for (i, &score) in scores.iter().enumerate() {
         let mut rank_i = one;
         for (&before, rank_j) in scores[..i].iter().zip(&mut ranks[..i]) {
-            let first = Lanes::of(simd, score).above(Lanes::of(simd, before));
+            let first = of(score).above(of(before));
             rank_i = rank_i + first.select(zero, one);
-            *rank_j = (Lanes::of(simd, *rank_j) + first.select(one, zero)).vector();
+            *rank_j = (of(*rank_j) + first.select(one, zero)).vector();
         }
         ranks[i] = rank_i.vector();
     }
 }
 
-/// The value of a pair loss and its gradient, a sum and what its additions rounded away: each
-/// unordered pair once.
+/// 2^ψ of the labels; returns NaN in the lanes where it, or what it is multiplied with, may leave the
+/// range, else 0.
 #[inline(always)]
-fn sum_over_pairs<S: Simd, P: Pairs<S>>(
+pub(super) fn fill_gains<S: Simd, F: Real>(
     simd: S,
-    pairs: &P,
-    labels: &[f64],
-    grad: &mut [f64],
-    lost: &mut [f64],
-) -> Lanes<S> {
-    /// So many terms are added up plainly before what they come to is added exactly.
-    const TILE: usize = 16;
-    let zero = Lanes::splat(simd, 0.0);
-    let labels = Lanes::<S>::slice(labels);
-    let (grad, lost) = (Lanes::<S>::slice_mut(grad), Lanes::<S>::slice_mut(lost));
-    grad.fill(zero.vector());
-    lost.fill(zero.vector());
-    let mut value = LaneSum::zero(simd);
-    for row_tile in (0..labels.len()).step_by(TILE) {
+    labels: &[F::Vector<S>],
+    gains: &mut [F],
+) -> Lanes<S, F> {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let mut trust = zero;
+    for (gain, &label) in F::vectors_mut::<S>(gains).iter_mut().zip(labels) {
+        let label = Lanes::of(simd, label);
+        let beyond = label.abs().above(zero.constant(F::LARGEST_LABEL));
+        trust = beyond.select(zero.constant(f64::NAN), trust);
+        *gain = beyond.select(zero, label).exp2().vector();
+    }
+    trust
+}
+
+/// 1/D of the 1-based ranks, rounded, and what rounding took.
+#[inline(always)]
+fn fill_discounts<F: Real>(
+    ranks: &[F],
+    log_discounts: &[DoubleDouble],
+    [rounded, lost]: &mut [Vec<F>; 2],
+) {
+    for ((rounded, lost), rank) in rounded.iter_mut().zip(lost).zip(ranks) {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number
+        let discount = log_discounts[rank.widen() as usize - 1];
+        *rounded = F::narrow(discount.hi);
+        *lost = F::narrow((discount.hi - rounded.widen()) + discount.lo);
+    }
+}
+
+/// So many terms are added up plainly before what they come to goes into a [`Wide`] sum.
+const TILE: usize = 16;
+
+/// The gradient of a pair loss, each unordered pair once; its value is in `pairs` afterwards.
+#[inline(always)]
+fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
+    simd: S,
+    pairs: &mut P,
+    sums: &mut [f64],
+    grad: &mut Slopes<'_, S, F>,
+) {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let items = grad.out.len();
+    let sums = S::as_mut_simd_f64s(sums).0;
+    sums.fill(simd.splat_f64s(0.0));
+    let add = |sums: &mut [S::f64s], k: usize, slopes: Lanes<S, F>| {
+        let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
+        sum.add(slopes);
+        [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
+    };
+    for row_tile in (0..items).step_by(TILE) {
         for column_tile in (0..=row_tile).step_by(TILE) {
             let mut column_slopes = [zero.vector(); TILE];
-            for i in row_tile..labels.len().min(row_tile + TILE) {
-                let columns = column_tile..i.min(column_tile + TILE);
-                let (item_i, label_i) = (pairs.item(i), Lanes::of(simd, labels[i]));
-                let (mut row_value, mut row_lost, mut row_slope) = (zero, zero, zero);
-                for (j, column_slope) in columns.zip(&mut column_slopes) {
-                    let label_j = Lanes::of(simd, labels[j]);
-                    let i_preferred = label_i.above(label_j);
-                    let ordered = i_preferred.or(label_j.above(label_i));
-                    let Term { weight, value, slope } =
-                        pairs.at(item_i, pairs.item(j), i_preferred);
-                    let weight = ordered.select(weight, zero);
-                    let term = weight * value;
-                    row_value = row_value + term;
-                    row_lost = row_lost + weight.times_plus(value, -term);
-                    // The slope of the preferred item's score; the other's is its negative.
-                    let slope = weight * i_preferred.select(slope, -slope);
-                    row_slope = row_slope + slope;
-                    *column_slope = (Lanes::of(simd, *column_slope) - slope).vector();
+            for i in row_tile..items.min(row_tile + TILE) {
+                let item_i = pairs.item(i);
+                let mut row_slopes = zero;
+                for (j, column_slopes) in (column_tile..i).zip(&mut column_slopes) {
+                    let slopes = pairs.add(item_i, pairs.item(j));
+                    row_slopes = row_slopes + slopes;
+                    *column_slopes = (Lanes::<S, F>::of(simd, *column_slopes) - slopes).vector();
                 }
-                value.add(row_value);
-                value.add(row_lost);
-                add_exactly(&mut grad[i], &mut lost[i], row_slope);
+                pairs.end_row();
+                add(sums, i, row_slopes);
             }
-            let columns = column_tile..labels.len().min(column_tile + TILE);
-            for (j, &column_slope) in columns.zip(&column_slopes) {
-                add_exactly(&mut grad[j], &mut lost[j], Lanes::of(simd, column_slope));
+            pairs.end_tile();
+            for (j, &slopes) in (column_tile..items).zip(&column_slopes) {
+                add(sums, j, Lanes::of(simd, slopes));
             }
         }
     }
-    for (grad, lost) in grad.iter_mut().zip(lost) {
-        *grad = (Lanes::of(simd, *grad) + Lanes::of(simd, *lost)).vector();
+    for k in 0..items {
+        grad.put_wide(k, Wide::of(simd, [sums[2 * k], sums[2 * k + 1]]));
     }
-    value.total()
-}
-
-#[inline(always)]
-fn add_exactly<S: Simd>(sum: &mut S::f64s, lost: &mut S::f64s, term: Lanes<S>) {
-    let (rounded, rest) = term.with(*sum).plus_exactly(term);
-    *sum = rounded.vector();
-    *lost = (term.with(*lost) + rest).vector();
 }

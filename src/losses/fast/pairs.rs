@@ -2,222 +2,332 @@
 
 use pulp::Simd;
 
-use crate::Precision;
-use crate::numeric::DoubleDouble;
-use crate::vector::{Lanes, Mask};
+use crate::vector::{Lanes, LogProduct, Mask, Wide};
+use crate::{Precision, Real};
 
-/// What a pair loss adds up.
-pub(super) trait Pairs<S: Simd> {
+/// What a pair loss adds up over the pairs of lists that lie side by side.
+pub(super) trait Pairs<S: Simd, F: Real> {
     /// What it needs to know of an item.
     type Item: Copy;
 
     fn item(&self, k: usize) -> Self::Item;
 
-    /// The term of the items i and j, of which the mask tells the preferred.
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S>;
+    /// Adds the term of the items i and j to the value; returns its derivative by s_i, the negative
+    /// of that by s_j.
+    fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F>;
+
+    /// Called after some terms, at most 16.
+    fn end_row(&mut self) {}
+
+    /// Called after some rows, at most 16.
+    fn end_tile(&mut self) {}
 }
 
-/// What a pair adds to the sum: w Δ φ(d).
-pub(super) struct Term<S: Simd> {
-    /// w Δ.
-    pub(super) weight: Lanes<S>,
-    /// φ(d).
-    pub(super) value: Lanes<S>,
-    /// φ′(d).
-    pub(super) slope: Lanes<S>,
+/// Which item of a pair is preferred; neither where labels are equal or one is absent.
+#[derive(Clone, Copy)]
+struct Preferred<S: Simd, F: Real> {
+    i: Mask<S, F>,
+    j: Mask<S, F>,
 }
 
-pub(super) struct HingePairs<'a, S: Simd> {
-    simd: S,
-    kink: Lanes<S>,
-    scores: &'a [S::f64s],
-    weights: &'a [S::f64s],
-}
-
-impl<'a, S: Simd> HingePairs<'a, S> {
+impl<S: Simd, F: Real> Preferred<S, F> {
     #[inline(always)]
-    pub(super) fn of(simd: S, scores: &'a [f64], weights: &'a [f64], precision: Precision) -> Self {
-        // Rounded to f32, what lies above the middle of 1 and the number before it is 1.
+    fn of(label_i: Lanes<S, F>, label_j: Lanes<S, F>) -> Self {
+        Self { i: label_i.above(label_j), j: label_j.above(label_i) }
+    }
+
+    /// `x` where i is preferred, −x where j is, `neither` elsewhere.
+    #[inline(always)]
+    fn signed(self, x: Lanes<S, F>, neither: Lanes<S, F>) -> Lanes<S, F> {
+        self.i.select(x, self.j.select(-x, neither))
+    }
+
+    #[inline(always)]
+    fn any(self) -> Mask<S, F> {
+        self.i.or(self.j)
+    }
+}
+
+/// Σ w_i max(0, 1 − d).
+pub(super) struct HingePairs<'a, S: Simd, F: Real> {
+    simd: S,
+    scores: &'a [F::Vector<S>],
+    labels: &'a [F::Vector<S>],
+    weights: Option<&'a [F::Vector<S>]>,
+    /// Margins below it are those that, rounded to the caller's precision, are below 1.
+    kink: Lanes<S, F>,
+    row: Lanes<S, F>,
+    row_lost: Lanes<S, F>,
+    value: Wide<S, F>,
+}
+
+impl<'a, S: Simd, F: Real> HingePairs<'a, S, F> {
+    #[inline(always)]
+    pub(super) fn of(
+        simd: S,
+        precision: Precision,
+        scores: &'a [F::Vector<S>],
+        labels: &'a [F::Vector<S>],
+        weights: Option<&'a [F::Vector<S>]>,
+    ) -> Self {
+        // Rounded to f32, what lies above the middle of 1 and the number before it is 1. In f32 the
+        // margin is rounded already, and so is the kink.
         let kink = match precision {
             Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
             Precision::Double => 1.0,
         };
-        let kink = Lanes::splat(simd, kink);
-        Self { simd, kink, scores: Lanes::<S>::slice(scores), weights: Lanes::<S>::slice(weights) }
+        let (kink, zero) = (Lanes::splat(simd, kink), Lanes::splat(simd, 0.0));
+        let value = Wide::zero(simd);
+        Self { simd, scores, labels, weights, kink, row: zero, row_lost: zero, value }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(&self) -> Wide<S, F> {
+        self.value
     }
 }
 
-impl<S: Simd> Pairs<S> for HingePairs<'_, S> {
-    type Item = (Lanes<S>, Lanes<S>);
+#[derive(Clone, Copy)]
+pub(super) struct HingeItem<S: Simd, F: Real> {
+    score: Lanes<S, F>,
+    label: Lanes<S, F>,
+    weight: Lanes<S, F>,
+}
+
+impl<S: Simd, F: Real> Pairs<S, F> for HingePairs<'_, S, F> {
+    type Item = HingeItem<S, F>;
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
-        (Lanes::of(self.simd, self.scores[k]), Lanes::of(self.simd, self.weights[k]))
+        let of = |x: &[F::Vector<S>]| Lanes::of(self.simd, x[k]);
+        HingeItem {
+            score: of(self.scores),
+            label: of(self.labels),
+            weight: self.weights.map_or(self.kink, of),
+        }
     }
 
     #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
-        let ((score_i, weight_i), (score_j, weight_j)) = (i, j);
-        let (high, low) =
-            (i_preferred.select(score_i, score_j), i_preferred.select(score_j, score_i));
-        let (margin, lost) = high.plus_exactly(-low);
-        let weight = i_preferred.select(weight_i, weight_j);
-        let (zero, one) = (margin.constant(0.0), margin.constant(1.0));
+    fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
+        let preferred = Preferred::of(i.label, j.label);
+        let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
+        let (difference, lost) = i.score.plus_exactly(-j.score);
+        let margin = preferred.signed(difference, self.kink);
         let active = self.kink.above(margin);
-        let value = active.select((one - margin) - lost, zero);
-        Term { weight, value, slope: active.select(-one, zero) }
+        let mut slope = active.select(-one, zero);
+        let mut value = active.select(one - margin, zero);
+        let mut value_lost = active.select(preferred.i.select(-lost, lost), zero);
+        if self.weights.is_some() {
+            let weight = preferred.i.select(i.weight, j.weight);
+            slope = slope * weight;
+            value = value * weight;
+            value_lost = value_lost * weight;
+        }
+        self.row = self.row + value;
+        self.row_lost = self.row_lost + value_lost;
+        preferred.i.select(slope, -slope)
+    }
+
+    #[inline(always)]
+    fn end_row(&mut self) {
+        self.value.add(self.row);
+        self.value.add(self.row_lost);
+        self.row = self.kink.constant(0.0);
+        self.row_lost = self.row;
     }
 }
 
-pub(super) struct LogisticPairs<'a, S: Simd> {
+/// Σ log(1 + e^−d), as Σ max(−d, 0) − log Π (1 − q), q being the smaller of σ(d) and σ(−d).
+pub(super) struct LogisticPairs<'a, S: Simd, F: Real> {
     simd: S,
-    scores: &'a [S::f64s],
-    exps: &'a [S::f64s],
-    weights: &'a [S::f64s],
+    scores: &'a [F::Vector<S>],
+    labels: &'a [F::Vector<S>],
+    /// e^s, up to a factor.
+    exps: &'a [F::Vector<S>],
+    product: LogProduct<S, F>,
+    row: Lanes<S, F>,
+    linear: Wide<S, F>,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct LogisticItem<S: Simd> {
-    score: Lanes<S>,
-    exp: Lanes<S>,
-    weight: Lanes<S>,
+pub(super) struct LogisticItem<S: Simd, F: Real> {
+    score: Lanes<S, F>,
+    label: Lanes<S, F>,
+    exp: Lanes<S, F>,
 }
 
-impl<'a, S: Simd> LogisticPairs<'a, S> {
-    #[inline(always)]
-    pub(super) fn of(simd: S, scores: &'a [f64], exps: &'a [f64], weights: &'a [f64]) -> Self {
-        Self {
-            simd,
-            scores: Lanes::<S>::slice(scores),
-            exps: Lanes::<S>::slice(exps),
-            weights: Lanes::<S>::slice(weights),
-        }
-    }
-}
-
-impl<S: Simd> Pairs<S> for LogisticPairs<'_, S> {
-    type Item = LogisticItem<S>;
-
-    #[inline(always)]
-    fn item(&self, k: usize) -> Self::Item {
-        LogisticItem {
-            score: Lanes::of(self.simd, self.scores[k]),
-            exp: Lanes::of(self.simd, self.exps[k]),
-            weight: Lanes::of(self.simd, self.weights[k]),
-        }
-    }
-
-    #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
-        // max(−d, 0): how far the preferred score is below the other.
-        let ahead = i.score - j.score;
-        let behind = i_preferred.select(-ahead, ahead).max(ahead.constant(0.0));
-        Term {
-            weight: i_preferred.select(i.weight, j.weight),
-            value: behind + Lanes::ln_1p_of_ratio(i.exp.min(j.exp), i.exp.max(j.exp)),
-            slope: -(i_preferred.select(j.exp, i.exp) / (i.exp + j.exp)),
-        }
-    }
-}
-
-/// The logistic pairs, each times Δ of the DCG.
-pub(super) struct LambdaPairs<'a, S: Simd> {
-    logistic: LogisticPairs<'a, S>,
-    labels: &'a [S::f64s],
-    gains: &'a [S::f64s],
-    /// 1/D of the items' ranks, rounded, and what rounding took.
-    discounts: [&'a [S::f64s]; 2],
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct LambdaItem<S: Simd> {
-    logistic: LogisticItem<S>,
-    label: Lanes<S>,
-    gain: Lanes<S>,
-    discount: [Lanes<S>; 2],
-}
-
-impl<'a, S: Simd> LambdaPairs<'a, S> {
+impl<'a, S: Simd, F: Real> LogisticPairs<'a, S, F> {
     #[inline(always)]
     pub(super) fn of(
-        logistic: LogisticPairs<'a, S>,
-        labels: &'a [f64],
-        Tables { gains, discounts: [rounded, lost] }: &'a Tables,
+        simd: S,
+        scores: &'a [F::Vector<S>],
+        labels: &'a [F::Vector<S>],
+        exps: &'a [F::Vector<S>],
     ) -> Self {
-        Self {
-            logistic,
-            labels: Lanes::<S>::slice(labels),
-            gains: Lanes::<S>::slice(gains),
-            discounts: [Lanes::<S>::slice(rounded), Lanes::<S>::slice(lost)],
-        }
+        let (product, linear) = (LogProduct::one(simd), Wide::zero(simd));
+        Self { simd, scores, labels, exps, product, row: Lanes::splat(simd, 0.0), linear }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(&self) -> Wide<S, F> {
+        self.linear.minus(self.product.ln())
     }
 }
 
-impl<S: Simd> Pairs<S> for LambdaPairs<'_, S> {
-    type Item = LambdaItem<S>;
+impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
+    type Item = LogisticItem<S, F>;
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
-        let lanes = |x: &[S::f64s]| Lanes::of(self.logistic.simd, x[k]);
-        LambdaItem {
+        let of = |x: &[F::Vector<S>]| Lanes::of(self.simd, x[k]);
+        LogisticItem { score: of(self.scores), label: of(self.labels), exp: of(self.exps) }
+    }
+
+    #[inline(always)]
+    fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
+        let preferred = Preferred::of(i.label, j.label);
+        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        // How far the preferred score is below the other.
+        let behind = preferred.signed(j.score - i.score, zero);
+        let part = preferred.any().select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
+        self.product.grow(-part);
+        self.row = self.row + behind.max(zero);
+        let slope = behind.above(zero).select(one - part, part);
+        preferred.i.select(-slope, slope)
+    }
+
+    #[inline(always)]
+    fn end_row(&mut self) {
+        self.linear.add(self.row);
+        self.row = self.row.constant(0.0);
+    }
+
+    #[inline(always)]
+    fn end_tile(&mut self) {
+        self.product.normalise();
+    }
+}
+
+/// Σ W log(1 + e^−d), W the product of the preferred item's weight and Δ of the DCG.
+pub(super) struct WeightedPairs<'a, S: Simd, F: Real> {
+    logistic: LogisticPairs<'a, S, F>,
+    weights: Option<&'a [F::Vector<S>]>,
+    lambda: Option<LambdaWeights<'a, S, F>>,
+    row: Lanes<S, F>,
+    value: Wide<S, F>,
+}
+
+/// What Δ of the DCG takes: 2^ψ, and 1/D of the rank, rounded, and what rounding took.
+#[derive(Clone, Copy)]
+pub(super) struct LambdaWeights<'a, S: Simd, F: Real> {
+    gains: &'a [F::Vector<S>],
+    discounts: [&'a [F::Vector<S>]; 2],
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct WeightedItem<S: Simd, F: Real> {
+    logistic: LogisticItem<S, F>,
+    weight: Lanes<S, F>,
+    gain: Lanes<S, F>,
+    discount: [Lanes<S, F>; 2],
+}
+
+impl<'a, S: Simd, F: Real> LambdaWeights<'a, S, F> {
+    #[inline(always)]
+    pub(super) fn of(gains: &'a [F], [rounded, lost]: &'a [Vec<F>; 2]) -> Self {
+        let discounts = [F::vectors::<S>(rounded), F::vectors::<S>(lost)];
+        Self { gains: F::vectors::<S>(gains), discounts }
+    }
+}
+
+impl<'a, S: Simd, F: Real> WeightedPairs<'a, S, F> {
+    #[inline(always)]
+    pub(super) fn of(
+        logistic: LogisticPairs<'a, S, F>,
+        weights: Option<&'a [F::Vector<S>]>,
+        lambda: Option<LambdaWeights<'a, S, F>>,
+    ) -> Self {
+        let (row, value) = (logistic.row, logistic.linear);
+        Self { logistic, weights, lambda, row, value }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(&self) -> Wide<S, F> {
+        self.value
+    }
+}
+
+impl<S: Simd, F: Real> WeightedPairs<'_, S, F> {
+    /// The `k`th item of a list that lies along the lanes, in every lane.
+    #[inline(always)]
+    pub(super) fn item_of_all(&self, k: usize) -> WeightedItem<S, F> {
+        let simd = self.logistic.simd;
+        let lanes = F::lanes::<S>();
+        let of = |x: Lanes<S, F>| Lanes::all(simd, super::numbers::<S, F>(&x.vector())[k % lanes]);
+        let WeightedItem { logistic, weight, gain, discount } = self.item(k / lanes);
+        let LogisticItem { score, label, exp } = logistic;
+        let logistic = LogisticItem { score: of(score), label: of(label), exp: of(exp) };
+        WeightedItem { logistic, weight: of(weight), gain: of(gain), discount: discount.map(of) }
+    }
+
+    /// The item where `present`; elsewhere one that is in no pair.
+    #[inline(always)]
+    pub(super) fn only_where(
+        &self,
+        present: Mask<S, F>,
+        item: WeightedItem<S, F>,
+    ) -> WeightedItem<S, F> {
+        let label = present.select(item.logistic.label, self.row.constant(f64::NAN));
+        WeightedItem { logistic: LogisticItem { label, ..item.logistic }, ..item }
+    }
+}
+
+impl<S: Simd, F: Real> Pairs<S, F> for WeightedPairs<'_, S, F> {
+    type Item = WeightedItem<S, F>;
+
+    #[inline(always)]
+    fn item(&self, k: usize) -> Self::Item {
+        let of = |x: &[F::Vector<S>]| Lanes::of(self.logistic.simd, x[k]);
+        let unused = self.row;
+        WeightedItem {
             logistic: self.logistic.item(k),
-            label: lanes(self.labels),
-            gain: lanes(self.gains),
-            discount: self.discounts.map(lanes),
+            weight: self.weights.map_or(unused, of),
+            gain: self.lambda.map_or(unused, |lambda| of(lambda.gains)),
+            discount: self.lambda.map_or([unused; 2], |lambda| lambda.discounts.map(of)),
         }
     }
 
     #[inline(always)]
-    fn at(&self, i: Self::Item, j: Self::Item, i_preferred: Mask<S>) -> Term<S> {
-        // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
-        let difference = i.label - j.label;
-        let close = difference.constant(1.0).above(difference.abs());
-        let gain = close.select(j.gain * difference.exp2_m1(), i.gain - j.gain);
-        let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
-        let term = self.logistic.at(i.logistic, j.logistic, i_preferred);
-        Term { weight: term.weight * (gain * discount).abs(), ..term }
-    }
-}
-
-/// What the lambda-loss needs beside scores and labels.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Tables {
-    pub(super) gains: Vec<f64>,
-    pub(super) discounts: [Vec<f64>; 2],
-}
-
-impl Tables {
-    pub(super) fn resize(&mut self, len: usize) {
-        let [rounded, lost] = &mut self.discounts;
-        for table in [&mut self.gains, rounded, lost] {
-            table.resize(len, 0.0);
+    fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
+        let (of_i, of_j) = (i.logistic, j.logistic);
+        let preferred = Preferred::of(of_i.label, of_j.label);
+        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        let mut weight = one;
+        if self.lambda.is_some() {
+            // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
+            let difference = of_i.label - of_j.label;
+            let close = one.above(difference.abs());
+            let gain = close.select(j.gain * difference.exp2_m1(), i.gain - j.gain);
+            let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
+            weight = (gain * discount).abs();
         }
+        if self.weights.is_some() {
+            weight = weight * preferred.i.select(i.weight, j.weight);
+        }
+        let weight = preferred.any().select(weight, zero);
+
+        let behind = preferred.signed(of_j.score - of_i.score, zero);
+        let (small, large) = (of_i.exp.min(of_j.exp), of_i.exp.max(of_j.exp));
+        let part = small / (small + large);
+        let term = behind.max(zero) + Lanes::ln_1p_of_ratio(small, large);
+        self.row = weight.times_plus(term, self.row);
+        let slope = weight * behind.above(zero).select(one - part, part);
+        preferred.i.select(-slope, slope)
     }
 
-    /// 2^ψ of the labels; returns NaN in the lanes where it or what it is multiplied with may leave
-    /// the range, else 1.
     #[inline(always)]
-    pub(super) fn fill_gains<S: Simd>(&mut self, simd: S, labels: &[f64]) -> Lanes<S> {
-        let bound = Lanes::<S>::splat(simd, 500.0);
-        let mut trusted = Lanes::splat(simd, 1.0);
-        let labels = Lanes::<S>::slice(labels);
-        for (gain, &label) in Lanes::<S>::slice_mut(&mut self.gains).iter_mut().zip(labels) {
-            let label = Lanes::of(simd, label);
-            let beyond = label.abs().above(bound);
-            trusted = beyond.select(trusted.constant(f64::NAN), trusted);
-            *gain = beyond.select(label.constant(0.0), label).exp2().vector();
-        }
-        trusted
-    }
-
-    /// 1/D of the 1-based ranks.
-    #[inline(always)]
-    pub(super) fn fill_discounts(&mut self, ranks: &[f64], log_discounts: &[DoubleDouble]) {
-        let [rounded, lost] = &mut self.discounts;
-        for ((rounded, lost), &rank) in rounded.iter_mut().zip(lost).zip(ranks) {
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number
-            let discount = log_discounts[rank as usize - 1];
-            (*rounded, *lost) = (discount.hi, discount.lo);
-        }
+    fn end_row(&mut self) {
+        self.value.add(self.row);
+        self.row = self.row.constant(0.0);
     }
 }

@@ -1,0 +1,206 @@
+//! The batch loop that every loss shares: lists in, values and gradients out.
+
+use crate::Real;
+use crate::lists::{Flat, ListBuffers, Place};
+#[cfg(feature = "simd")]
+use crate::losses::fast;
+use crate::losses::{Loss, Scratch, Total};
+
+/// Room that calls reuse: after the first call of a size, the `_into` forms allocate nothing (as
+/// long as the arrays are in standard layout).
+///
+/// It holds no results and no state; any workspace serves any loss and any lists.
+#[derive(Debug, Clone, Default)]
+pub struct Workspace {
+    room: Room,
+    values: Vec<f64>,
+}
+
+/// The part of a [`Workspace`] that one thread uses.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Room {
+    #[cfg(feature = "simd")]
+    pub(super) fast: fast::Room,
+    pub(super) plain: Plain,
+}
+
+/// Room for one list at a time.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plain {
+    lists: ListBuffers,
+    grad: Vec<f64>,
+    scratch: Scratch,
+}
+
+impl Workspace {
+    /// The values of the lists that were evaluated last.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
+    }
+
+    pub(super) fn for_lists(&mut self) -> (&mut ListBuffers, &mut Scratch) {
+        let Plain { lists, scratch, .. } = &mut self.room.plain;
+        (lists, scratch)
+    }
+}
+
+/// What the lists' parts in the reduced gradient come from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shares<'a, F> {
+    weights: Option<&'a [F]>,
+    divisor: f64,
+    /// That of a list of weight 1.
+    share: Share,
+}
+
+impl<'a, F: Real> Shares<'a, F> {
+    fn new(weights: Option<&'a [F]>, divisor: f64) -> Self {
+        Self { weights, divisor, share: Share::new(1.0, divisor) }
+    }
+
+    pub(super) fn of(&self, list: usize) -> Share {
+        match self.weights {
+            None => self.share,
+            Some(weights) => Share::new(weights[list].widen(), self.divisor),
+        }
+    }
+}
+
+/// A list's part in the reduced gradient: its weight over what the sum is divided by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share {
+    weight: f64,
+    divisor: f64,
+    /// The share, where it is a normal number or 0.
+    pub(super) factor: f64,
+}
+
+impl Share {
+    pub(super) fn new(weight: f64, divisor: f64) -> Self {
+        let factor = if divisor == 0.0 { 0.0 } else { weight / divisor };
+        Self { weight, divisor, factor }
+    }
+
+    pub(super) fn of(self, slope: f64) -> f64 {
+        if self.factor.is_normal() {
+            slope * self.factor
+        } else if self.weight == 0.0 || self.divisor == 0.0 {
+            0.0 // even of an infinite slope
+        } else {
+            slope * self.weight / self.divisor
+        }
+    }
+}
+
+/// Lists to compute, from `results.first` on.
+pub(super) struct Job<'a, F> {
+    pub(super) lists: Flat<'a, F>,
+    pub(super) count: usize,
+    pub(super) shares: Shares<'a, F>,
+    pub(super) results: Results<'a, F>,
+}
+
+/// Where the values and gradients of some lists go.
+pub(super) struct Results<'a, F> {
+    /// The first of the lists.
+    pub(super) first: Place,
+    values: &'a mut [f64],
+    /// Of the lists' items; where it is asked for.
+    grad: Option<&'a mut [F]>,
+}
+
+impl<F: Real> Results<'_, F> {
+    pub(super) fn write_value(&mut self, place: Place, value: f64) {
+        self.values[place.list - self.first.list] = value;
+    }
+
+    /// The gradient at a list's place, where it is asked for.
+    pub(super) fn grad(&mut self, place: Place) -> Option<&mut [F]> {
+        let grad = self.grad.as_deref_mut()?;
+        Some(&mut grad[place.start - self.first.start..place.end - self.first.start])
+    }
+
+    /// A list's gradient: the slope of its `k`th item, which stands at `index[k]` of the place, or
+    /// at k where there is no index; 0 elsewhere.
+    #[cfg(feature = "simd")]
+    #[inline]
+    pub(super) fn write_grad(
+        &mut self,
+        place: Place,
+        index: Option<&[usize]>,
+        slope: impl Fn(usize) -> F,
+    ) {
+        let Some(grad) = self.grad(place) else { return };
+        if let Some(index) = index {
+            grad.fill(F::zero());
+            for (k, &item) in index.iter().enumerate() {
+                grad[item] = slope(k);
+            }
+        } else {
+            for (k, out) in grad.iter_mut().enumerate() {
+                *out = slope(k);
+            }
+        }
+    }
+}
+
+/// Computes every list: the values go to the workspace and to the total, the gradients, each list's
+/// share of the reduced one, to `grad`. Without a divisor nothing is reduced.
+pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
+    loss: &L,
+    lists: &Flat<'_, F>,
+    divisor: Option<f64>,
+    total: &mut Total,
+    grad: Option<&mut [F]>,
+    workspace: &mut Workspace,
+) {
+    let weights = lists.list_weights;
+    let shares = Shares::new(divisor.and(weights), divisor.unwrap_or(1.0));
+    let Workspace { room, values } = workspace;
+    values.clear();
+    values.resize(lists.len(), 0.0);
+    let results = Results { first: Place::default(), values, grad };
+    Job { lists: *lists, count: lists.len(), shares, results }.evaluate(loss, room);
+
+    let weights = weights.filter(|weights| weights.iter().any(|&weight| weight != F::one()));
+    let Some(weights) = weights else { return total.add_all(values) };
+    // The weight of a list without items, whose value is 0, may be anything.
+    for (weight, &value) in weights.iter().zip(&*values).filter(|(_, value)| **value != 0.0) {
+        total.add(weight.widen(), value);
+    }
+}
+
+impl<F: Real> Job<'_, F> {
+    fn evaluate<L: Loss + ?Sized>(mut self, loss: &L, room: &mut Room) {
+        #[cfg(feature = "simd")]
+        if let Some(kernel) = loss.kernel() {
+            return fast::evaluate(kernel, loss, self, room);
+        }
+        for place in self.lists.places_from(self.results.first).take(self.count) {
+            evaluate_plainly(loss, place, &mut self, &mut room.plain);
+        }
+    }
+}
+
+/// One list of a job by the loss's own function.
+pub(super) fn evaluate_plainly<L: Loss + ?Sized, F: Real>(
+    loss: &L,
+    place: Place,
+    job: &mut Job<'_, F>,
+    plain: &mut Plain,
+) {
+    let Job { lists, shares, results, .. } = job;
+    let Plain { lists: buffers, grad, scratch } = plain;
+    let list = lists.list(place, buffers);
+    grad.clear();
+    grad.resize(list.len(), 0.0);
+    let value = if list.is_empty() { 0.0 } else { loss.list(&list, grad, scratch) };
+    results.write_value(place, value);
+    let share = shares.of(place.list);
+    let Some(out) = results.grad(place) else { return };
+    let mut slopes = grad.iter().map(|&slope| F::narrow(share.of(slope)));
+    for (item, out) in (place.start..).zip(out) {
+        let slope = if lists.exists(item) { slopes.next() } else { None };
+        *out = slope.unwrap_or(F::zero());
+    }
+}

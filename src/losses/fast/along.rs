@@ -1,0 +1,425 @@
+//! Long lists, one at a time, their items along the lanes.
+
+use pulp::{Simd, WithSimd};
+
+use super::across::{extremes, fill_gains};
+use super::pairs::{LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
+use super::{Kernel, Rows};
+use crate::Real;
+use crate::numeric::{DoubleDouble, Sum, ln_1p};
+use crate::vector::{Lanes, LogProduct, Wide};
+
+/// The items of a list in an order, filled up to whole vectors, and room for what comes of them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Long<F> {
+    scores: Vec<F>,
+    labels: Vec<F>,
+    exps: Vec<F>,
+    gains: Vec<F>,
+    discounts: [Vec<F>; 2],
+    /// Two of `f64` an item of a vector's lanes.
+    sums: Vec<f64>,
+    columns: Vec<F>,
+    /// The gradient, in the order.
+    pub(super) grad: Vec<f64>,
+    wide: [Vec<f64>; 4],
+}
+
+impl<F: Real> Long<F> {
+    /// Takes a list's items in an order; items that fill up have the least score and label NaN.
+    pub(super) fn take(&mut self, rows: &Rows<'_, F>, order: Option<&[usize]>, lanes: usize) {
+        let len = rows.scores.len();
+        let padded = len.next_multiple_of(lanes);
+        let of = |out: &mut Vec<F>, numbers: &[F], absent: F| {
+            out.clear();
+            match order {
+                Some(order) => out.extend(order.iter().map(|&item| numbers[item])),
+                None => out.extend_from_slice(numbers),
+            }
+            out.resize(padded, absent);
+        };
+        of(&mut self.scores, rows.scores, rows.least_score());
+        of(&mut self.labels, rows.labels, F::nan());
+        self.grad.clear();
+        self.grad.resize(len, 0.0);
+    }
+}
+
+/// Computes the value of a list that `long` has taken, and its gradient; NaN gives up.
+pub(super) struct Along<'a, F> {
+    pub(super) kernel: Kernel,
+    pub(super) long: &'a mut Long<F>,
+    /// 1/D of the ranks from 1 on, for the lambda-loss.
+    pub(super) log_discounts: &'a [DoubleDouble],
+}
+
+impl<F: Real> WithSimd for Along<'_, F> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> f64 {
+        let Self { kernel, long, log_discounts } = self;
+        match kernel {
+            Kernel::Softmax => softmax::<S, F>(simd, long),
+            Kernel::ListMle => list_mle::<S, F>(simd, long),
+            Kernel::PairLogistic => logistic::<S, F>(simd, long),
+            Kernel::LambdaLoss => lambda::<S, F>(simd, long, log_discounts),
+            _ => f64::NAN,
+        }
+    }
+}
+
+/// The least and the greatest score of a list.
+#[inline(always)]
+fn range<S: Simd, F: Real>(simd: S, scores: &[F]) -> (f64, f64) {
+    let (least, greatest) = extremes::<S, F>(simd, F::vectors::<S>(scores));
+    let numbers = |x: Lanes<S, F>| {
+        let vector = x.vector();
+        let mut lanes = [0.0; super::MOST_LANES];
+        for (lane, x) in lanes.iter_mut().zip(super::numbers::<S, F>(&vector)) {
+            *lane = x.widen();
+        }
+        (lanes, super::numbers::<S, F>(&vector).len())
+    };
+    let ((least, count), (greatest, _)) = (numbers(least), numbers(greatest));
+    let least = least[..count].iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = greatest[..count].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    (least, greatest)
+}
+
+/// Fills in e^(s − anchor).
+#[inline(always)]
+fn fill_exps<S: Simd, F: Real>(simd: S, scores: &[F], anchor: f64, exps: &mut Vec<F>) {
+    exps.resize(scores.len(), F::zero());
+    let anchor = Lanes::<S, F>::all(simd, F::narrow(anchor));
+    for (exp, &score) in F::vectors_mut::<S>(exps).iter_mut().zip(F::vectors::<S>(scores)) {
+        let (above, lost) = Lanes::<S, F>::of(simd, score).plus_exactly(-anchor);
+        *exp = above.exp(lost).vector();
+    }
+}
+
+/// As [`super::across`] has it.
+#[inline(always)]
+fn softmax<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
+    let Long { scores, labels, exps, grad, columns, .. } = long;
+    let items = grad.len();
+    let (least, greatest) = range::<S, F>(simd, scores);
+    if greatest - least > F::SPREAD {
+        return f64::NAN;
+    }
+    fill_exps(simd, scores, greatest, exps);
+    exps[items..].fill(F::zero());
+    labels[items..].fill(F::zero());
+    let top_label = labels.iter().fold(F::zero(), |top, &label| top.max(label));
+
+    // Sums without the greatest, of which there may be several: the others of these, too, count.
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let (zero, one) = (Lanes::<S, F>::splat(simd, 0.0), Lanes::splat(simd, 1.0));
+    let [mut exp_sum, mut label_sum, mut value] = [Wide::zero(simd); 3];
+    let (mut tops, mut top_labels) = (zero, zero);
+    let (greatest_score, top) =
+        (Lanes::all(simd, F::narrow(greatest)), Lanes::all(simd, top_label));
+    let vectors = F::vectors::<S>(scores).iter().zip(F::vectors::<S>(labels));
+    for ((&score, &label), &exp) in vectors.zip(F::vectors::<S>(exps)) {
+        let (exp, label) = (of(exp), of(label));
+        let (is_top, is_top_label) = (exp.equals(one), label.equals(top));
+        exp_sum.add(is_top.select(zero, exp));
+        label_sum.add(is_top_label.select(zero, label));
+        tops = tops + is_top.select(one, zero);
+        top_labels = top_labels + is_top_label.select(one, zero);
+        value.add_product(label, greatest_score - of(score));
+    }
+    let count = |counts: Lanes<S, F>| Wide::<S, F>::from_lanes(counts).total().round() - 1.0;
+    let exp_others = DoubleDouble::from(count(tops)) + exp_sum.total();
+    let label_others =
+        DoubleDouble::product(count(top_labels), top_label.widen()) + label_sum.total();
+    let (exp_total, label_total) = (
+        (exp_others + DoubleDouble::ONE).round(),
+        (label_others + top_label.widen().into()).round(),
+    );
+    if !(F::MODERATE.0..F::MODERATE.1).contains(&label_total) {
+        return f64::NAN;
+    }
+
+    let all = |x: f64| Lanes::<S, F>::all(simd, F::narrow(x));
+    let (exp_sum, label_sum) = (all(exp_total), all(label_total));
+    let (top_others, top_label_others) = (all(exp_others.round()), all(label_others.round()));
+    let shrink = (all(1.0 / exp_total), all(1.0 / label_total));
+    columns.resize(scores.len(), F::zero());
+    let slopes = F::vectors_mut::<S>(columns).iter_mut();
+    let items = F::vectors::<S>(labels).iter().zip(F::vectors::<S>(exps));
+    for (slope, (&label, &exp)) in slopes.zip(items) {
+        let (exp, label) = (of(exp), of(label));
+        let others = exp.equals(one).select(top_others, exp_sum - exp);
+        let label_others = label.equals(top).select(top_label_others, label_sum - label);
+        let (exp, others) = (exp * shrink.0, others * shrink.0);
+        let (label, label_others) = (label * shrink.1, label_others * shrink.1);
+        *slope = (exp * label_others - label * others).vector();
+    }
+    for (out, slope) in grad.iter_mut().zip(columns) {
+        *out = slope.widen();
+    }
+    let weighted = value.total() / label_total.into();
+    (weighted + ln_1p(exp_others)).round()
+}
+
+/// List-MLE of a list sorted by label, by the sums C_k over what comes from k on:
+///
+/// l = Σ_k log(C_k/E_k), ∂l/∂s_k = E_k Σ_{i < k} 1/C_i − C_{k+1}/C_k; all in f64.
+#[inline(always)]
+fn list_mle<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
+    let Long { scores, grad, wide: [exact, exps, after, shares], .. } = long;
+    let items = grad.len();
+    let (least, greatest) = range::<S, F>(simd, scores);
+    if greatest - least > f64::min(F::SPREAD * 8.0, 600.0) {
+        return f64::NAN;
+    }
+    exact.clear();
+    exact.extend(scores.iter().map(|score| score.widen()));
+    exact.resize(items.next_multiple_of(super::MOST_LANES), least);
+    fill_exps::<S, f64>(simd, exact, least + (greatest - least) * 0.5, exps);
+    for numbers in [&mut *after, &mut *shares] {
+        numbers.clear();
+        numbers.resize(exact.len(), 0.0);
+    }
+    let mut sum = Sum::default();
+    for (after, &exp) in after[..items].iter_mut().zip(&exps[..items]).rev() {
+        *after = sum.rough();
+        sum.add_moderate(exp);
+    }
+    let mut product = LogProduct::<S, f64>::one(simd);
+    let one = Lanes::<S, f64>::splat(simd, 1.0);
+    let of = |x: S::f64s| Lanes::<S, f64>::of(simd, x);
+    let vectors = S::as_simd_f64s(after).0.iter().zip(S::as_simd_f64s(exps).0);
+    for (share, (&after, &exp)) in S::as_mut_simd_f64s(shares).0.iter_mut().zip(vectors) {
+        product.grow(of(after) / of(exp));
+        // A single ratio may be as large as the spread allows.
+        product.normalise();
+        *share = (one / (of(after) + of(exp))).vector();
+    }
+    let mut before = Sum::default();
+    for (k, slope) in grad.iter_mut().enumerate() {
+        *slope = exps[k] * before.rough() - after[k] * shares[k];
+        before.add_moderate(shares[k]);
+    }
+    product.ln().total().round()
+}
+
+/// The lambda-loss of a list sorted by score: each item against those behind it.
+#[inline(always)]
+fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[DoubleDouble]) -> f64 {
+    let Long { scores, labels, exps, gains, discounts, sums, columns, grad, .. } = long;
+    let items = grad.len();
+    let (least, greatest) = range::<S, F>(simd, scores);
+    fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
+    gains.resize(scores.len(), F::zero());
+    labels[items..].fill(F::zero());
+    let trust = fill_gains::<S, F>(simd, F::vectors::<S>(labels), gains);
+    let trust = Wide::from_lanes(trust).total().round();
+    if greatest - least > F::SPREAD || trust != 0.0 {
+        return f64::NAN;
+    }
+    labels[items..].fill(F::nan());
+    let [rounded, lost] = &mut *discounts;
+    rounded.clear();
+    lost.clear();
+    for discount in &log_discounts[..items] {
+        let hi = F::narrow(discount.hi);
+        rounded.push(hi);
+        lost.push(F::narrow((discount.hi - hi.widen()) + discount.lo));
+    }
+    rounded.resize(scores.len(), F::zero());
+    lost.resize(scores.len(), F::zero());
+    let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
+    let logistic = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
+    let lambda = LambdaWeights::of(gains, discounts);
+    let mut pairs = WeightedPairs::of(logistic, None, Some(lambda));
+    rows(simd, &mut pairs, items, (sums, columns), grad);
+    pairs.value().total().round()
+}
+
+/// So many terms are added up plainly before what they come to goes into a [`Wide`] sum.
+const TILE: usize = 16;
+
+/// The gradient of a pair loss, each item against the vectors of those behind it.
+#[inline(always)]
+fn rows<S: Simd, F: Real>(
+    simd: S,
+    pairs: &mut WeightedPairs<'_, S, F>,
+    items: usize,
+    (sums, columns): (&mut Vec<f64>, &mut Vec<F>),
+    grad: &mut [f64],
+) {
+    let lanes = F::lanes::<S>();
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let places = places::<S, F>(simd);
+    let vectors = items.div_ceil(lanes);
+    sums.clear();
+    sums.resize(2 * vectors * S::F64_LANES, 0.0);
+    columns.clear();
+    columns.resize(vectors * lanes, F::zero());
+    let columns = F::vectors_mut::<S>(columns);
+    let sums = S::as_mut_simd_f64s(sums).0;
+    for (row, grad) in grad.iter_mut().enumerate() {
+        let item = pairs.item_of_all(row);
+        let mut row_sum = Wide::zero(simd);
+        let first = row / lanes;
+        // In the row's own vector, those behind it.
+        let is_behind = places.above(Lanes::splat(simd, (row % lanes) as f64));
+        let slopes = pairs.add(item, pairs.only_where(is_behind, pairs.item(first)));
+        pairs.end_row();
+        columns[first] = (of(columns[first]) - slopes).vector();
+        row_sum.add(slopes);
+        for (tile, columns) in columns[first + 1..].chunks_mut(TILE).enumerate() {
+            let start = first + 1 + tile * TILE;
+            let mut tile_sum = zero;
+            for (column, k) in columns.iter_mut().zip(start..) {
+                let slopes = pairs.add(item, pairs.item(k));
+                *column = (of(*column) - slopes).vector();
+                tile_sum = tile_sum + slopes;
+            }
+            pairs.end_row();
+            row_sum.add(tile_sum);
+        }
+        *grad += row_sum.total().round();
+        if row % TILE == TILE - 1 || row + 1 == items {
+            empty::<S, F>(simd, columns, sums, (row - row % TILE) / lanes);
+        }
+    }
+    add_columns::<S, F>(simd, sums, grad);
+}
+
+/// Moves what the columns from the `first` vector on have come to into [`Wide`] sums.
+#[inline(always)]
+fn empty<S: Simd, F: Real>(
+    simd: S,
+    columns: &mut [F::Vector<S>],
+    sums: &mut [S::f64s],
+    first: usize,
+) {
+    for (k, column) in columns.iter_mut().enumerate().skip(first) {
+        let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
+        sum.add(Lanes::of(simd, *column));
+        [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
+        *column = Lanes::<S, F>::splat(simd, 0.0).vector();
+    }
+}
+
+#[inline(always)]
+fn add_columns<S: Simd, F: Real>(simd: S, sums: &[S::f64s], grad: &mut [f64]) {
+    let mut totals = [0.0; super::MOST_LANES];
+    for (k, grad) in grad.chunks_mut(F::lanes::<S>()).enumerate() {
+        Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]).write(&mut totals);
+        for (out, total) in grad.iter_mut().zip(totals) {
+            *out += total;
+        }
+    }
+}
+
+/// The numbers of the lanes: 0, 1, …
+#[inline(always)]
+fn places<S: Simd, F: Real>(simd: S) -> Lanes<S, F> {
+    let mut places = [F::zero(); super::MOST_LANES];
+    for (k, place) in places.iter_mut().enumerate() {
+        *place = F::narrow(k as f64);
+    }
+    Lanes::of(simd, F::vectors::<S>(&places)[0])
+}
+
+/// Σ log(1 − q) of a list sorted by score, q = E_b/(E_a + E_b) for a before b, over pairs of unequal
+/// labels; the gradient is that of its negative: −Σ_b q_ab + Σ_a q_ak.
+#[inline(always)]
+fn logistic<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
+    /// Rows at a time, and vectors of columns between two normalisations.
+    const ROWS: usize = 4;
+    const COLUMNS: usize = 32;
+    let Long { scores, labels, exps, sums, columns, grad, .. } = long;
+    let (items, lanes) = (grad.len(), F::lanes::<S>());
+    let (least, greatest) = range::<S, F>(simd, scores);
+    if greatest - least > F::SPREAD {
+        return f64::NAN;
+    }
+    fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
+    exps[items..].fill(F::zero());
+
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let vectors = exps.len() / lanes;
+    let places = places::<S, F>(simd);
+    columns.clear();
+    columns.resize(exps.len(), F::zero());
+    sums.clear();
+    sums.resize(2 * vectors * S::F64_LANES, 0.0);
+    let columns = F::vectors_mut::<S>(columns);
+    let sums = S::as_mut_simd_f64s(sums).0;
+    let (exps_of, labels_of) = (F::vectors::<S>(exps), F::vectors::<S>(labels));
+    let mut product = [LogProduct::<S, F>::one(simd); 2];
+    for start in (0..items).step_by(ROWS) {
+        let first = start / lanes;
+        let mut row = [(zero, zero, zero); ROWS];
+        for (r, row) in row.iter_mut().enumerate() {
+            let there = start + r < items;
+            let exp = if there { exps[start + r] } else { F::one() };
+            let label = if there { labels[start + r] } else { F::nan() };
+            let place = Lanes::splat(simd, (start + r - first * lanes) as f64);
+            *row = (Lanes::all(simd, exp), Lanes::all(simd, label), place);
+        }
+        let mut row_sums = [Wide::<S, F>::zero(simd); ROWS];
+        // The rows' own vector, in which only what is behind them counts.
+        let mut column = of(columns[first]);
+        let (exp_b, label_b) = (of(exps_of[first]), of(labels_of[first]));
+        for (&(exp_a, label_a, place), row_sum) in row.iter().zip(&mut row_sums) {
+            let part = exp_b / (exp_a + exp_b);
+            let part = label_a.equals(label_b).select(zero, part);
+            let part = places.above(place).select(part, zero);
+            product[0].grow(-part);
+            row_sum.add(part);
+            column = column + part;
+        }
+        columns[first] = column.vector();
+        let mut from = first + 1;
+        while from < vectors {
+            let to = vectors.min(from + COLUMNS);
+            let mut tile_sums = [zero; ROWS];
+            let items = exps_of[from..to].iter().zip(&labels_of[from..to]);
+            for (column, (&exp_b, &label_b)) in columns[from..to].iter_mut().zip(items) {
+                let (exp_b, label_b) = (of(exp_b), of(label_b));
+                // Two quotients by one division: products of two sums stay in the range.
+                let mut parts = [zero; ROWS];
+                for (parts, row) in parts.chunks_exact_mut(2).zip(row.chunks_exact(2)) {
+                    let sums = [row[0].0 + exp_b, row[1].0 + exp_b];
+                    let inverse = exp_b / (sums[0] * sums[1]);
+                    let quotients = [inverse * sums[1], inverse * sums[0]];
+                    for (k, part) in parts.iter_mut().enumerate() {
+                        *part = row[k].1.equals(label_b).select(zero, quotients[k]);
+                    }
+                }
+                for (sum, part) in tile_sums.iter_mut().zip(parts) {
+                    *sum = *sum + part;
+                }
+                let [a, b, c, d] = parts;
+                *column = (of(*column) + ((a + b) + (c + d))).vector();
+                // (1 − a)(1 − b) = 1 − (a + b − ab): two factors in one.
+                product[0].grow(a.times_plus(b, -(a + b)));
+                product[1].grow(c.times_plus(d, -(c + d)));
+            }
+            for (row_sum, sum) in row_sums.iter_mut().zip(tile_sums) {
+                row_sum.add(sum);
+            }
+            for product in &mut product {
+                product.normalise();
+            }
+            from = to;
+        }
+        for (row_sum, grad) in row_sums.into_iter().zip(&mut grad[start..]) {
+            *grad -= row_sum.total().round();
+        }
+        if start % TILE == TILE - ROWS || start + ROWS >= items {
+            empty::<S, F>(simd, columns, sums, (start - start % TILE) / lanes);
+        }
+    }
+    add_columns::<S, F>(simd, sums, grad);
+    let [a, b] = product;
+    -(a.ln().plus(b.ln())).total().round()
+}

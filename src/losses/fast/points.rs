@@ -1,0 +1,234 @@
+//! The point losses: items along the lanes.
+
+use pulp::{Simd, WithSimd};
+
+use super::{Entry, Items, Kernel, MOST_LANES, numbers};
+use crate::Real;
+use crate::numeric::DoubleDouble;
+use crate::vector::{Lanes, LogProduct, Wide, logarithms};
+
+/// Computes the values of lists, and, one list after another, their gradients times the lists'
+/// factors.
+pub(super) struct Points<'a, F> {
+    pub(super) kernel: Kernel,
+    pub(super) items: Items<'a, F>,
+    pub(super) entries: &'a [Entry],
+    pub(super) slopes: &'a mut [F],
+    pub(super) sums: &'a mut PointSums,
+}
+
+/// What the items of each list come to: sum + log(product).
+#[derive(Debug, Clone, Default)]
+pub(super) struct PointSums {
+    pub(super) factors: Vec<f64>,
+    pub(super) values: Vec<f64>,
+    products: Vec<f64>,
+    products_lost: Vec<f64>,
+    exponents: Vec<f64>,
+}
+
+impl PointSums {
+    /// Makes room for lists of these factors.
+    pub(super) fn reset(&mut self, factors: impl Iterator<Item = f64>) {
+        self.factors.clear();
+        self.factors.extend(factors);
+        let Self { factors, values, products, products_lost, exponents } = self;
+        let len = factors.len().next_multiple_of(MOST_LANES);
+        for (numbers, empty) in
+            [(values, 0.0), (products, 1.0), (products_lost, 0.0), (exponents, 0.0)]
+        {
+            numbers.clear();
+            numbers.resize(len, empty);
+        }
+    }
+}
+
+impl<F: Real> WithSimd for Points<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match self.kernel {
+            Kernel::PointSigmoid => self.all::<S, CrossEntropy<S, F>>(simd),
+            _ => self.all::<S, SquaredError<S, F>>(simd),
+        }
+    }
+}
+
+/// A point loss's terms in the making.
+trait Terms<S: Simd, F: Real> {
+    /// Score and label of an item that adds nothing.
+    const ABSENT: (f64, f64);
+
+    fn none(simd: S) -> Self;
+
+    /// Adds terms to the value, returns their slopes.
+    fn add(
+        &mut self,
+        score: Lanes<S, F>,
+        label: Lanes<S, F>,
+        weight: Option<Lanes<S, F>>,
+    ) -> Lanes<S, F>;
+
+    /// Called after at most [`TILE`] vectors, and at last.
+    fn end_tile(&mut self) {}
+
+    /// The sum of all lanes' sums, and the product of their products.
+    fn total(self) -> (DoubleDouble, (DoubleDouble, f64));
+}
+
+/// So many factors from 1 to 2 leave room for as many more.
+const TILE: usize = 64;
+
+/// w (ψ − s)², slope 2 w (s − ψ).
+struct SquaredError<S: Simd, F: Real>(Wide<S, F>);
+
+impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
+    const ABSENT: (f64, f64) = (0.0, 0.0);
+
+    #[inline(always)]
+    fn none(simd: S) -> Self {
+        Self(Wide::zero(simd))
+    }
+
+    #[inline(always)]
+    fn add(
+        &mut self,
+        score: Lanes<S, F>,
+        label: Lanes<S, F>,
+        weight: Option<Lanes<S, F>>,
+    ) -> Lanes<S, F> {
+        let distance = score - label;
+        // In this order no product underflows that should not.
+        let weighted = weight.map_or(distance, |weight| weight * distance);
+        self.0.add_product(weighted, distance);
+        weighted + weighted
+    }
+
+    #[inline(always)]
+    fn total(self) -> (DoubleDouble, (DoubleDouble, f64)) {
+        (self.0.total(), (DoubleDouble::ONE, 0.0))
+    }
+}
+
+/// −w [ψ log σ(s) + (1 − ψ) log σ(−s)] = w [|s| (ψ where s < 0, else 1 − ψ) + log(1 + e^−|s|)],
+/// slope w [(1 − ψ) σ(s) − ψ σ(−s)].
+struct CrossEntropy<S: Simd, F: Real> {
+    sum: Wide<S, F>,
+    /// Of 1 + e^−|s|, where there are no weights.
+    product: LogProduct<S, F>,
+}
+
+impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
+    const ABSENT: (f64, f64) = (1e30, 1.0);
+
+    #[inline(always)]
+    fn none(simd: S) -> Self {
+        Self { sum: Wide::zero(simd), product: LogProduct::one(simd) }
+    }
+
+    #[inline(always)]
+    fn add(
+        &mut self,
+        score: Lanes<S, F>,
+        label: Lanes<S, F>,
+        weight: Option<Lanes<S, F>>,
+    ) -> Lanes<S, F> {
+        let (zero, one) = (score.constant(0.0), score.constant(1.0));
+        let size = score.abs();
+        // Further out e^−|s| leaves the range of normal numbers.
+        let far_out = size.above(score.constant(F::LARGEST_EXPONENT));
+        let exp = far_out.select(zero, (-far_out.select(zero, size)).exp(zero));
+        let negative = zero.above(score);
+        let others = one - label;
+        let linear = negative.select(label, others);
+        let near = one / (one + exp);
+        let far = exp * near;
+        let (rise, fall) = (negative.select(far, near), negative.select(near, far));
+        let slope = others * rise - label * fall;
+        if let Some(weight) = weight {
+            let logarithm = Lanes::ln_1p_of_ratio(exp, one);
+            self.sum.add_product(weight, linear.times_plus(size, logarithm));
+            weight * slope
+        } else {
+            self.sum.add_product(linear, size);
+            self.product.grow(exp);
+            slope
+        }
+    }
+
+    #[inline(always)]
+    fn end_tile(&mut self) {
+        self.product.normalise();
+    }
+
+    #[inline(always)]
+    fn total(self) -> (DoubleDouble, (DoubleDouble, f64)) {
+        (self.sum.total(), self.product.total())
+    }
+}
+
+impl<F: Real> Points<'_, F> {
+    #[inline(always)]
+    fn all<S: Simd, T: Terms<S, F>>(self, simd: S) {
+        let Self { items, entries, mut slopes, sums, .. } = self;
+        for (list, &entry) in entries.iter().enumerate() {
+            let (of_list, rest) = slopes.split_at_mut(entry.len());
+            slopes = rest;
+            let factor = Lanes::<S, F>::splat(simd, sums.factors[list]);
+            let (sum, (product, exponent)) = of::<S, F, T>(simd, &items, entry, factor, of_list);
+            sums.values[list] = sum.hi;
+            sums.products[list] = product.hi;
+            sums.products_lost[list] = product.lo;
+            sums.exponents[list] = exponent;
+        }
+        if self.kernel == Kernel::PointSigmoid {
+            let PointSums { values, products, products_lost, exponents, .. } = sums;
+            logarithms(simd, products, products_lost, exponents, values);
+        }
+    }
+}
+
+/// One list.
+#[inline(always)]
+fn of<S: Simd, F: Real, T: Terms<S, F>>(
+    simd: S,
+    items: &Items<'_, F>,
+    entry: Entry,
+    factor: Lanes<S, F>,
+    slopes: &mut [F],
+) -> (DoubleDouble, (DoubleDouble, f64)) {
+    let rows = items.rows(entry);
+    let vectors = |x: &[F::Vector<S>], k: usize| Lanes::<S, F>::of(simd, x[k]);
+    let (scores, labels) = (F::vectors::<S>(rows.scores), F::vectors::<S>(rows.labels));
+    let weights = F::vectors::<S>(rows.weights);
+    let whole = scores.len() * F::lanes::<S>();
+    let (slopes, last_slopes) = slopes.split_at_mut(whole);
+    let mut terms = T::none(simd);
+    for (k, slope) in F::vectors_mut::<S>(slopes).iter_mut().enumerate() {
+        let weight = entry.weighted.then(|| vectors(weights, k));
+        *slope = (terms.add(vectors(scores, k), vectors(labels, k), weight) * factor).vector();
+        if k % TILE == TILE - 1 {
+            terms.end_tile();
+        }
+    }
+    if !last_slopes.is_empty() {
+        // Filled up with items that add nothing.
+        let mut last = [T::ABSENT.0, T::ABSENT.1, 0.0].map(|x| [F::narrow(x); MOST_LANES]);
+        for (last, rows) in last.iter_mut().zip([rows.scores, rows.labels, rows.weights]) {
+            for (last, &x) in last.iter_mut().zip(rows.get(whole..).unwrap_or_default()) {
+                *last = x;
+            }
+        }
+        let [score, label, weight] =
+            [0, 1, 2].map(|n| Lanes::<S, F>::of(simd, F::vectors::<S>(&last[n])[0]));
+        let slope = terms.add(score, label, entry.weighted.then_some(weight)) * factor;
+        for (out, &slope) in last_slopes.iter_mut().zip(numbers::<S, F>(&slope.vector())) {
+            *out = slope;
+        }
+    }
+    if scores.len() >= TILE {
+        terms.end_tile();
+    }
+    terms.total()
+}

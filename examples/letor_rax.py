@@ -5,9 +5,13 @@ optimiser and number of epochs, so that what differs is the loss.
     cargo run --release --example letor -- TRAIN VALID
     python examples/letor_rax.py TRAIN VALID [target/letor]
 
-Twice for each loss: as Rax has it, with its means over all items or pairs of a batch, and by the
-conventions of this crate (a mean over lists; softmax labels that sum to 1; DCG weights that are not
-multiplied by the padded list size). The second has to reproduce letor.rs, up to rounding.
+Twice for each loss: as Rax has it, with its means over all items or pairs of a batch, which is what
+`letor --reduction mean-over-terms` computes (but for softmax, whose labels Rax does not normalise);
+and as a mean over lists of losses with this crate's conventions, which is letor's default. What it is
+compared with is the run whose files are in the last argument.
+
+Figures agree but for Rax's gradients at the first step, where all scores are 0: there it has
+-1/2 - label for the 1/2 - label of the sigmoid loss, and 3/8 for the 1/2 of list-mle at two tied scores.
 """
 
 import csv
@@ -142,13 +146,13 @@ def main(train, valid, out="target/letor"):
         for row in csv.DictReader(file):  # the last epoch stays
             found[row["loss"]] = [100 * float(row[name]) for name in SHOWN]
 
-    print("|               |               | NDCG@1 | NDCG@3 | NDCG@5 | NDCG@10 |  MAP  |")
-    print("|---------------|---------------|-------:|-------:|-------:|--------:|------:|")
+    print("| loss          | by            | NDCG@1 | NDCG@3 | NDCG@5 | NDCG@10 |   MAP  |")
+    print("|---------------|---------------|-------:|-------:|-------:|--------:|-------:|")
     for loss, here in found.items():
         labels = y / max(1, grades.max()) if loss == "point-sigmoid" else y
         as_it_is, by_lists = (metrics(fit(f, x, labels, where, orders), *test) for f in LOSSES[loss])
         for who, figures in [("lipo", here), ("Rax, by lists", by_lists), ("Rax", as_it_is)]:
-            cells = " | ".join(f"{figure:6.2f}" for figure in figures)
+            cells = " | ".join(f"{x:{width}.2f}" for x, width in zip(figures, (6, 6, 6, 7, 6)))
             print(f"| {loss:13} | {who:13} | {cells} |", flush=True)
 
 

@@ -552,6 +552,13 @@ fn depth(cutoff: Option<usize>, len: usize) -> usize {
     cutoff.map_or(len, |cutoff| cutoff.min(len))
 }
 
+fn greatest_weight(list: &List<'_>) -> f64 {
+    (0..list.len()).fold(0.0, |greatest, item| {
+        let weight = list.weight(item);
+        if weight > greatest { weight } else { greatest }
+    })
+}
+
 fn check_cutoff(cutoff: Option<usize>) -> Result<(), Error> {
     if cutoff == Some(0) {
         return Err(Error::Parameter { name: "cut-off", value: 0.0, range: "at least 1" });

@@ -3,7 +3,7 @@
 //! ARP = Σ w_k ψ_k τ_k / Σ w_k ψ_k
 
 use crate::losses::ScoreTies;
-use crate::metrics::{Metric, Ranking, Scratch};
+use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
 use crate::numeric::Sum;
 use crate::{Error, List};
 
@@ -54,7 +54,8 @@ impl Metric for AverageRelevancePosition {
 
     fn list(&self, ranking: &Ranking<'_>, _: &mut Scratch) -> Option<f64> {
         let list = ranking.list();
-        let (label, weight) = (greatest(list.labels()), greatest_weight(&list));
+        let (label, weight) =
+            (list.labels().iter().copied().fold(0.0, f64::max), greatest_weight(&list));
         let (mut positions, mut relevance) = (Sum::default(), Sum::default());
         let mut above = 0;
         for group in ranking.groups() {
@@ -71,12 +72,4 @@ impl Metric for AverageRelevancePosition {
         }
         (relevance.total() > 0.0).then(|| positions.total() / relevance.total())
     }
-}
-
-fn greatest(numbers: &[f64]) -> f64 {
-    numbers.iter().copied().fold(0.0, f64::max)
-}
-
-fn greatest_weight(list: &List<'_>) -> f64 {
-    (0..list.len()).map(|item| list.weight(item)).fold(0.0, f64::max)
 }

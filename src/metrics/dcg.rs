@@ -8,7 +8,7 @@
 //! the mean over the ranks of its group (McSherry & Najork 2008).
 
 use crate::losses::{Discount, Gain, ScoreTies};
-use crate::metrics::{Metric, Ranking, Scratch, check_cutoff, depth};
+use crate::metrics::{Metric, Ranking, Scratch, check_cutoff, depth, greatest_weight};
 use crate::numeric::{Sum, scale_by_power_of_two};
 use crate::{Error, List};
 
@@ -111,7 +111,6 @@ pub struct Tables {
     log_discounts: Vec<f64>,
     custom_discounts: Vec<f64>,
     gains: Vec<f64>,
-    ideal: Vec<f64>,
 }
 
 impl<const NORMALISED: bool> Metric for CumulatedGain<NORMALISED> {
@@ -132,47 +131,55 @@ impl<const NORMALISED: bool> Metric for CumulatedGain<NORMALISED> {
     fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
         let list = ranking.list();
         let depth = depth(self.cutoff, list.len());
-        let Tables { log_discounts, custom_discounts, gains, ideal } = &mut scratch.gains;
+        let Tables { log_discounts, custom_discounts, gains } = &mut scratch.gains;
         let discounts = &*self.discounts(depth, log_discounts, custom_discounts);
-
         // A ratio does not see the factor that keeps small weights from underflow.
         let factor = if NORMALISED { reciprocal_scale(&list) } else { 1.0 };
+        let gain = |item| list.weight(item) * factor * of_label(self.gain, list.labels()[item]);
+        if !NORMALISED {
+            return Some(cumulated(ranking, discounts, depth, gain));
+        }
         gains.clear();
-        gains.extend(
-            list.labels()
-                .iter()
-                .enumerate()
-                .map(|(item, &label)| list.weight(item) * factor * of_label(self.gain, label)),
-        );
+        gains.extend((0..list.len()).map(gain));
+        let dcg = cumulated(ranking, discounts, depth, |item| gains[item]);
 
-        let (mut dcg, mut start) = (Sum::default(), 0);
-        for group in ranking.groups() {
-            let end = start + group.len();
+        let falling = |a: &f64, b: &f64| b.total_cmp(a);
+        if depth < gains.len() {
+            gains.select_nth_unstable_by(depth - 1, falling);
+        }
+        gains[..depth].sort_unstable_by(falling);
+        let mut ideal = Sum::default();
+        gains[..depth].iter().zip(discounts).for_each(|(gain, share)| ideal.add(gain * share));
+        // Rounding may put the DCG of a tied perfect order an ulp above.
+        (ideal.total() > 0.0).then(|| (dcg / ideal.total()).min(1.0))
+    }
+}
+
+/// The sum over the first `depth` ranks of the gains times the discounts' means over tied groups.
+fn cumulated(
+    ranking: &Ranking<'_>,
+    discounts: &[f64],
+    depth: usize,
+    gain: impl Fn(usize) -> f64,
+) -> f64 {
+    let (mut dcg, mut start) = (Sum::default(), 0);
+    for group in ranking.groups() {
+        let end = start + group.len();
+        if let [item] = *group {
+            dcg.add(gain(item) * discounts[start]);
+        } else {
             let of_ranks = &discounts[start..end.min(depth)];
             let discount = of_ranks.iter().sum::<f64>() / group.len() as f64;
             for &item in group {
-                dcg.add(gains[item] * discount);
-            }
-            start = end;
-            if start >= depth {
-                break;
+                dcg.add(gain(item) * discount);
             }
         }
-        if !NORMALISED {
-            return Some(dcg.total());
+        start = end;
+        if start >= depth {
+            break;
         }
-
-        let falling = |a: &f64, b: &f64| b.total_cmp(a);
-        ideal.clone_from(gains);
-        if depth < ideal.len() {
-            ideal.select_nth_unstable_by(depth - 1, falling);
-        }
-        ideal[..depth].sort_unstable_by(falling);
-        let mut greatest = Sum::default();
-        ideal[..depth].iter().zip(discounts).for_each(|(gain, share)| greatest.add(gain * share));
-        // Rounding may put the DCG of a tied perfect order an ulp above.
-        (greatest.total() > 0.0).then(|| (dcg.total() / greatest.total()).min(1.0))
     }
+    dcg.total()
 }
 
 impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
@@ -181,25 +188,31 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
             let reason = "a constant difference of gains is no gain of an item";
             return Err(Error::Setting { name: "gain", reason });
         }
-        let weight = (0..list.len()).map(|item| list.weight(item)).fold(1.0, f64::max);
-        let factor = weight * list.len() as f64 * greatest_discount.max(1.0);
-        // The gains of the extreme labels bound those between, but for a custom gain.
-        let custom = matches!(self.gain, Gain::Custom(_));
-        let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
-        for (item, &label) in list.labels().iter().enumerate() {
-            if !custom && label >= least && label <= greatest {
-                continue;
-            }
-            (least, greatest) = (least.min(label), greatest.max(label));
+        let factor =
+            greatest_weight(list).max(1.0) * list.len() as f64 * greatest_discount.max(1.0);
+        let problem = |label: f64| {
             let gain = of_label(self.gain, label);
             if !list.precision().round(gain).is_finite() {
-                return Err(list.label_out_of_range(item, "a label whose gain is finite"));
+                Some("a label whose gain is finite")
+            } else if !(gain * factor).is_finite() {
+                Some("a label whose DCG is finite")
+            } else if NORMALISED && gain < 0.0 {
+                Some("a label whose gain is at least 0")
+            } else {
+                None
             }
-            if !(gain * factor).is_finite() {
-                return Err(list.label_out_of_range(item, "a label whose DCG is finite"));
+        };
+        // Gains grow with labels, but for a custom one: the extremes speak for all.
+        if !matches!(self.gain, Gain::Custom(_)) {
+            let least = list.labels().iter().fold(f64::INFINITY, |a, &b| if b < a { b } else { a });
+            let most = list.labels().iter().fold(-f64::INFINITY, |a, &b| if b > a { b } else { a });
+            if problem(least).or(problem(most)).is_none() {
+                return Ok(());
             }
-            if NORMALISED && gain < 0.0 {
-                return Err(list.label_out_of_range(item, "a label whose gain is at least 0"));
+        }
+        for (item, &label) in list.labels().iter().enumerate() {
+            if let Some(range) = problem(label) {
+                return Err(list.label_out_of_range(item, range));
             }
         }
         Ok(())
@@ -225,18 +238,28 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
 
 fn of_label(gain: Gain, label: f64) -> f64 {
     match gain {
-        // From 1 on the 1 is subtracted without harm, and whole labels have whole gains.
-        Gain::Exponential if label >= 1.0 => label.exp2() - 1.0,
-        Gain::Exponential => (label * std::f64::consts::LN_2).exp_m1(),
+        Gain::Exponential => exp2_minus_1(label),
         Gain::Linear => label,
         Gain::ConstantDifference => 0.0,
         Gain::Custom(gain) => gain(label),
     }
 }
 
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // and back, to see if it was one
+fn exp2_minus_1(label: f64) -> f64 {
+    let grade = label as u32;
+    if grade < u64::BITS && f64::from(grade) == label {
+        ((1_u64 << grade) - 1) as f64
+    } else if label >= 1.0 {
+        label.exp2() - 1.0 // the 1 is subtracted without harm
+    } else {
+        (label * std::f64::consts::LN_2).exp_m1()
+    }
+}
+
 /// A power of two that brings the greatest weight to ½ or more, as far as one factor can, below 1.
 fn reciprocal_scale(list: &List<'_>) -> f64 {
-    let greatest = (0..list.len()).map(|item| list.weight(item)).fold(0.0, f64::max);
+    let greatest = greatest_weight(list);
     if greatest == 0.0 {
         return 1.0;
     }

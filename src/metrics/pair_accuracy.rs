@@ -6,7 +6,7 @@
 //! distinct labels tells how many of those that are in have a lower label.
 
 use crate::losses::ScoreTies;
-use crate::metrics::{Metric, Ranking, Scratch};
+use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
 use crate::numeric::Sum;
 use crate::order::argsort_descending;
 
@@ -67,7 +67,7 @@ impl Metric for PairAccuracy {
     fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
         let list = ranking.list();
         // Shares of the greatest weight, whose sums stay within the range.
-        let greatest = (0..list.len()).map(|item| list.weight(item)).fold(0.0, f64::max);
+        let greatest = greatest_weight(&list);
         if greatest == 0.0 {
             return None;
         }

@@ -16,9 +16,9 @@
 //! all figures of all epochs (`letor.csv`), and the order in which each epoch took the queries
 //! (`order.csv`), by which `examples/letor_rax.py` does the same through Rax.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::error::Error;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ use lipo::losses::{
     ScoreTies, Softmax, Workspace,
 };
 use lipo::metrics::{AveragePrecision, Metric, MetricExt, Ndcg};
-use ndarray::{Array1, Array2, Axis, Zip, aview1, concatenate};
+use ndarray::{Array1, Array2, Axis, Zip, aview1};
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
@@ -66,8 +66,8 @@ struct Args {
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     epochs: u32,
     /// Units of a hidden layer; 0 is a linear scorer
-    #[arg(long, value_name = "UNITS", default_value_t = 0)]
-    hidden: usize,
+    #[arg(long, value_name = "UNITS", default_value_t = 0, value_parser = clap::value_parser!(u16).range(..=4096))]
+    hidden: u16,
     /// Queries of a batch
     #[arg(long, value_name = "QUERIES", default_value_t = 16, value_parser = positive)]
     batch: usize,
@@ -138,8 +138,12 @@ fn main() -> ExitCode {
 fn run(args: &Args) -> Anything<()> {
     let mut rng = StdRng::seed_from_u64(args.seed);
     let (mut train, mut valid) = if let (Some(train), Some(valid)) = (&args.train, &args.valid) {
-        let train = Queries::read(train, args.train_groups.as_deref())?;
-        (train, Queries::read(valid, args.valid_groups.as_deref())?)
+        let train = File::read(train, args.train_groups.as_deref())?;
+        let valid = File::read(valid, args.valid_groups.as_deref())?;
+        // What the training documents do not have, nothing can be learnt of.
+        let features = train.documents.iter().flat_map(|document| document.features.keys());
+        let features: BTreeSet<usize> = features.copied().collect();
+        (train.queries(&features), valid.queries(&features))
     } else {
         let taste = Taste::new(&mut rng);
         (taste.queries(200, &mut rng), taste.queries(80, &mut rng))
@@ -150,7 +154,7 @@ fn run(args: &Args) -> Anything<()> {
         let (documents, count) = (queries.grades.len(), queries.sizes.len());
         println!("{name}: {documents} documents of {count} queries");
     }
-    let undecided = evaluate(&Array1::zeros(valid.grades.len()), &valid)?.1;
+    let (untrained, undecided) = evaluate(&Array1::zeros(valid.grades.len()), &valid)?;
     println!(
         "validation queries without a relevant document, left out of the metrics: {undecided}\n"
     );
@@ -161,7 +165,7 @@ fn run(args: &Args) -> Anything<()> {
         order.shuffle(&mut rng);
         orders.push(order.clone());
     }
-    let scorer = Scorer::new(train.features.ncols(), args.hidden, &mut rng);
+    let scorer = Scorer::new(train.features.ncols(), args.hidden.into(), &mut rng);
 
     let progress = ProgressBar::new(u64::from(args.epochs) * args.losses.len() as u64);
     let template = "{bar:40} {pos} of {len} epochs, {eta} left, {msg}";
@@ -175,11 +179,12 @@ fn run(args: &Args) -> Anything<()> {
             let greatest = train.grades.fold(1.0_f64, |a, &b| a.max(b));
             train.grades /= greatest;
         }
-        let epochs = fit(&*loss(name), scorer.clone(), &train, &valid, &orders, args, &progress)?;
+        let epochs = fit(&*loss(name), scorer.clone(), &train, &valid, &orders, args, &progress);
+        let epochs = epochs.map_err(|error| format!("{name}: {error}"))?;
         runs.push(Run { loss: name, epochs });
     }
     progress.finish_and_clear();
-    report(&runs, &orders, &evaluate(&Array1::zeros(valid.grades.len()), &valid)?.0, args)
+    report(&runs, &orders, &untrained, args)
 }
 
 // Data
@@ -195,6 +200,24 @@ struct Queries {
 }
 
 impl Queries {
+    /// Those of the given numbers, in that order.
+    fn select(&self, queries: &[usize], starts: &[usize]) -> Self {
+        let sizes: Vec<usize> = queries.iter().map(|&query| self.sizes[query]).collect();
+        let documents = queries.iter().zip(&sizes);
+        let documents = documents.flat_map(|(&query, size)| starts[query]..starts[query] + size);
+        let documents: Vec<usize> = documents.collect();
+        let features = self.features.select(Axis(0), &documents);
+        Self { features, grades: self.grades.select(Axis(0), &documents), sizes }
+    }
+}
+
+/// A file as it stands.
+struct File {
+    documents: Vec<Document>,
+    sizes: Vec<usize>,
+}
+
+impl File {
     fn read(path: &Path, groups: Option<&Path>) -> Anything<Self> {
         let (mut documents, mut sizes) = (Vec::new(), Vec::new());
         let mut queries = HashSet::new();
@@ -204,13 +227,16 @@ impl Queries {
             if previous.is_some_and(|query| query.is_some() != document.query.is_some()) {
                 return Err("some lines have a qid and some have none".into());
             }
-            if let Some(query) = &document.query {
-                if previous == Some(&document.query) {
-                    *sizes.last_mut().ok_or("no query")? += 1;
-                } else if queries.insert(query.clone()) {
+            match (&document.query, sizes.last_mut()) {
+                (None, _) => {}
+                (query, Some(size)) if previous == Some(query) => *size += 1,
+                (Some(query), _) => {
+                    if !queries.insert(query.clone()) {
+                        return Err(format!(
+                            "qid:{query} was there before, with others in between"
+                        ));
+                    }
                     sizes.push(1);
-                } else {
-                    return Err(format!("qid:{query} was there before, with others in between"));
                 }
             }
             documents.push(document);
@@ -229,27 +255,20 @@ impl Queries {
             }
             sizes = read_sizes(&beside, documents.len())?;
         }
-
-        let indices = documents.iter().flat_map(|document| &document.features);
-        let columns = indices.map(|&(index, _)| index + 1).max().unwrap_or(0);
-        let mut features = Array2::zeros((documents.len(), columns));
-        for (mut row, document) in features.rows_mut().into_iter().zip(&documents) {
-            for &(index, value) in &document.features {
-                row[index] = value;
-            }
-        }
-        let grades = documents.iter().map(|document| document.grade).collect();
-        Ok(Self { features, grades, sizes })
+        Ok(Self { documents, sizes })
     }
 
-    /// Those of the given numbers, in that order.
-    fn select(&self, queries: &[usize], starts: &[usize]) -> Self {
-        let sizes: Vec<usize> = queries.iter().map(|&query| self.sizes[query]).collect();
-        let documents = queries.iter().zip(&sizes);
-        let documents = documents.flat_map(|(&query, size)| starts[query]..starts[query] + size);
-        let documents: Vec<usize> = documents.collect();
-        let features = self.features.select(Axis(0), &documents);
-        Self { features, grades: self.grades.select(Axis(0), &documents), sizes }
+    /// With a column for each of the given features.
+    fn queries(self, features: &BTreeSet<usize>) -> Queries {
+        let value = |document: &Document, feature| *document.features.get(feature).unwrap_or(&0.0);
+        let rows = self.documents.iter();
+        let values = rows.flat_map(|document| features.iter().map(move |f| value(document, f)));
+        let shape = (self.documents.len(), features.len());
+        Queries {
+            features: Array2::from_shape_vec(shape, values.collect()).expect("rows of one length"),
+            grades: self.documents.iter().map(|document| document.grade).collect(),
+            sizes: self.sizes,
+        }
     }
 }
 
@@ -257,15 +276,13 @@ impl Queries {
 struct Document {
     grade: f64,
     query: Option<String>,
-    /// Numbers of features and their values.
-    features: Vec<(usize, f64)>,
+    /// By their numbers.
+    features: HashMap<usize, f64>,
 }
 
 impl Document {
     /// None where there is nothing but space and a comment.
     fn parse(line: &str) -> Result<Option<Self>, String> {
-        /// Files may be sparse, but the scorer's weights are not.
-        const MOST: usize = 100_000;
         let mut fields = line.split('#').next().unwrap_or("").split_whitespace().peekable();
         let Some(grade) = fields.next() else { return Ok(None) };
         let grade = number(grade).map_err(|error| format!("grade {error}"))?;
@@ -275,7 +292,7 @@ impl Document {
         let query = fields.next_if(|field| field.starts_with("qid:"));
         let query = query.map(|field| field["qid:".len()..].to_owned());
 
-        let (mut features, mut seen) = (Vec::new(), HashSet::new());
+        let mut features = HashMap::new();
         for field in fields {
             let (index, value) = field.split_once(':').ok_or_else(|| {
                 format!("{field:?} is not a feature's number and value, as in 3:0.5")
@@ -283,14 +300,10 @@ impl Document {
             let index: usize = index
                 .parse()
                 .map_err(|_| format!("{index:?} is not the number of a feature (in {field:?})"))?;
-            if index > MOST {
-                return Err(format!("feature {index} is beyond {MOST}"));
-            }
-            if !seen.insert(index) {
+            let value = number(value).map_err(|error| format!("feature {index}: {error}"))?;
+            if features.insert(index, value).is_some() {
                 return Err(format!("feature {index} is there twice"));
             }
-            let value = number(value).map_err(|error| format!("feature {index}: {error}"))?;
-            features.push((index, value));
         }
         Ok(Some(Self { grade, query, features }))
     }
@@ -321,7 +334,7 @@ fn read_sizes(path: &Path, documents: usize) -> Anything<Vec<usize>> {
 
 /// What goes wrong is told with the line's number.
 fn for_each_line(path: &Path, mut each: impl FnMut(&str) -> Result<(), String>) -> Anything<()> {
-    let file = File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = fs::File::open(path).map_err(|error| format!("{}: {error}", path.display()))?;
     for (line, text) in (1..).zip(BufReader::new(file).lines()) {
         let result = text.map_err(|error| error.to_string()).and_then(|text| each(&text));
         result.map_err(|problem| format!("{}: line {line}: {problem}", path.display()))?;
@@ -329,17 +342,9 @@ fn for_each_line(path: &Path, mut each: impl FnMut(&str) -> Result<(), String>) 
     Ok(())
 }
 
-/// Gives each feature mean 0 and variance 1 over the training documents, and adds to the validation
-/// documents what the training documents alone have. A feature that never varies becomes 0.
-/// Returns how many do.
+/// Gives each feature mean 0 and variance 1 over the training documents; one that never varies becomes
+/// 0. Returns how many do.
 fn standardise(train: &mut Queries, valid: &mut Queries) -> usize {
-    let columns = train.features.ncols().max(valid.features.ncols());
-    for queries in [&mut *train, &mut *valid] {
-        let (rows, own) = queries.features.dim();
-        let missing = Array2::zeros((rows, columns - own));
-        queries.features =
-            concatenate(Axis(1), &[queries.features.view(), missing.view()]).expect("equal rows");
-    }
     let mean = train.features.mean_axis(Axis(0)).expect("at least one document");
     let deviation = train.features.std_axis(Axis(0), 0.0);
     let scale = deviation.map(|&deviation| if deviation > 0.0 { 1.0 / deviation } else { 0.0 });

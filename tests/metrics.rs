@@ -267,6 +267,19 @@ fn a_list_by_hand() {
     }
 }
 
+/// The figures that TF-Ranking's documentation shows for its `ARPMetric`, which weighs the lists of a
+/// batch by their labels' sums.
+#[test]
+fn the_average_relevance_position_of_tf_ranking() {
+    let arp = AverageRelevancePosition::default();
+    let alone = arp.mean(&array![3.0, 1.0, 2.0], &array![0.0, 1.0, 1.0]).unwrap();
+    assert_close("arp", alone, 2.5, 1e-15);
+    let (scores, labels) = (array![2.0, 1.0, 2.0, 5.0, 4.0], array![0.0, 1.0, 1.0, 2.0, 0.0]);
+    let weights = array![1.0, 3.0];
+    let lists = Lists::ragged(&scores, &labels, &[2, 3]).list_weights(&weights).build().unwrap();
+    assert_close("arp", arp.mean_over(&lists, Undefined::Skip).unwrap(), 1.75, 1e-15);
+}
+
 #[test]
 fn a_custom_discount_and_another_bound() {
     let scores = array![0.9, 0.8, 0.7];

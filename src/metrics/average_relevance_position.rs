@@ -1,4 +1,4 @@
-//! The average relevance position (Zhu 2004).
+//! The average relevance position (as in Wang et al. 2018, the LambdaLoss framework).
 //!
 //! ARP = Σ w_k ψ_k τ_k / Σ w_k ψ_k
 
@@ -8,7 +8,7 @@ use crate::numeric::Sum;
 use crate::{Error, List};
 
 /// Average relevance position: the mean rank, weighing labels. Σ w_k ψ_k τ_k / Σ w_k ψ_k, small is
-/// good; the definition is that of Zhu 2004 and of TF-Ranking.
+/// good; the definition is that of Wang et al. 2018 and of TF-Ranking.
 ///
 /// Not defined where the labels sum to 0.
 ///

@@ -3,7 +3,7 @@
 //! y_k = 1 where ψ_k ≥ the bound, else 0; R = Σ y.
 //!
 //! Under expected ties, a group of n items of which r are relevant holds them in each of the
-//! C(n, r) ways alike; the expectations are those of McSherry & Najork 2008, Section 3.
+//! C(n, r) ways alike; the expectations are those of McSherry & Najork 2008.
 
 use crate::losses::ScoreTies;
 use crate::metrics::{Metric, Ranking, Scratch, check_cutoff, depth};

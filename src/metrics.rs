@@ -55,8 +55,8 @@
 //!
 //! # Cost
 //!
-//! That of sorting the scores, and for NDCG the gains; pair accuracy is O(K log K) too. To take
-//! several metrics of the same lists, [`tally`] them together: each list is sorted once.
+//! That of sorting the scores, for NDCG the gains too, and for pair accuracy the labels: O(K log K). To
+//! take several metrics of the same lists, [`tally`] them together: each list is sorted once.
 
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 

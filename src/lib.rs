@@ -38,6 +38,7 @@
 //! | [`scores`] | log-probabilities of tokens and of responses, β | scores, and the chain rule back |
 //! | [`labels`] | win probabilities, ranks, rewards | labels |
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
+//! | [`metrics`] | scores and labels | how good the ranking is: NDCG, MAP, pair accuracy, … |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
 //! | [`order`] | keys | orders, under the one rule for ties |
 //!
@@ -83,6 +84,7 @@ mod error;
 pub mod labels;
 pub mod lists;
 pub mod losses;
+pub mod metrics;
 mod numeric;
 pub mod order;
 mod real;

@@ -230,14 +230,26 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
     }
 
     /// The index in the array of scores of the `nth` existing item at `place`.
-    pub(crate) fn index_of_nth(&self, place: Place, nth: usize) -> Vec<usize> {
+    fn index_of_nth(&self, place: Place, nth: usize) -> Vec<usize> {
         let lists = self.flat();
         let item = (place.start..place.end).filter(|&item| lists.exists(item)).nth(nth);
         unravel(item.unwrap_or(place.start), self.shape.slice())
     }
 
+    /// Translates the place in a list that an error names to the caller's arrays.
+    pub(crate) fn in_callers_arrays(&self, mut error: Error, place: Place) -> Error {
+        match &mut error {
+            Error::OutOfRange { index, .. } | Error::NotFinite { index, .. } => {
+                *index = self.index_of_nth(place, index.first().copied().unwrap_or(0));
+            }
+            Error::Spread { list, .. } => *list = self.list_index(place.list),
+            _ => {}
+        }
+        error
+    }
+
     /// The index of a list in the array of per-list values.
-    pub(crate) fn list_index(&self, list: usize) -> Vec<usize> {
+    fn list_index(&self, list: usize) -> Vec<usize> {
         unravel(list, self.batch.slice())
     }
 
@@ -328,6 +340,11 @@ impl<'a, F: Real> Flat<'a, F> {
     /// Whether the item at a place in the flat arrays exists.
     pub(crate) fn exists(&self, item: usize) -> bool {
         self.mask.is_none_or(|mask| mask[item])
+    }
+
+    /// The weight of a list; that of one without items may be anything.
+    pub(crate) fn list_weight(&self, list: usize) -> f64 {
+        self.list_weights.map_or(1.0, |weights| weights[list].widen())
     }
 
     /// Whether neither masked items nor item weights are to be looked after.

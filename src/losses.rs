@@ -494,27 +494,11 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
         if list.is_empty() {
             continue;
         }
-        loss.check(&list).map_err(|error| in_callers_arrays(error, lists, place))?;
+        loss.check(&list).map_err(|error| lists.in_callers_arrays(error, place))?;
         total.lists += 1;
         if with_terms {
             total.terms += loss.terms(&list, scratch);
         }
     }
     Ok(total)
-}
-
-/// Translates a place in a list, as [`Loss::check`] gives it, to the caller's arrays.
-fn in_callers_arrays<F: Real, D: Dimension, B: Dimension>(
-    mut error: Error,
-    lists: &Lists<'_, F, D, B>,
-    place: Place,
-) -> Error {
-    match &mut error {
-        Error::OutOfRange { index, .. } | Error::NotFinite { index, .. } => {
-            *index = lists.index_of_nth(place, index.first().copied().unwrap_or(0));
-        }
-        Error::Spread { list, .. } => *list = lists.list_index(place.list),
-        _ => {}
-    }
-    error
 }

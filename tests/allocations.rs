@@ -1,9 +1,13 @@
 //! The `_into` forms allocate nothing once their workspace has seen the size: counted, for every
-//! loss, dense and ragged, masked and weighted, by an allocator that counts.
+//! loss and metric, dense and ragged, masked and weighted, by an allocator that counts.
 
 mod common;
 
-use lipo::losses::{LossExt, Reduction, Workspace};
+use lipo::losses::{Discount, LossExt, Reduction, ScoreTies, Workspace};
+use lipo::metrics::{
+    self, AveragePrecision, AverageRelevancePosition, Dcg, Metric, MetricExt, Ndcg, PairAccuracy,
+    Tally,
+};
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use lipo::{Lists, labels};
 use ndarray::{Array0, Array1, Array2, Array3};
@@ -39,6 +43,33 @@ fn losses_allocate_nothing_after_the_first_call() {
             loss.per_list_into(&ragged, &mut values, &mut grad, workspace).unwrap();
         });
         assert_eq!(count, 0, "{name}");
+    }
+}
+
+#[test]
+fn metrics_allocate_nothing_after_the_first_call() {
+    let scores = Array1::from_shape_fn(60, |k| f64::from(u8::try_from(k * 37 % 50).unwrap()));
+    let labels = scores.map(|score| (score * 7.0) % 5.0);
+    let (mask, weights) = (scores.map(|&score| score != 5.0), scores.map(|&score| score / 60.0));
+    let (sizes, mut values) = ([10, 0, 20, 30], Array1::from_elem(4, None));
+    for ties in [ScoreTies::ByIndex, ScoreTies::Expected, ScoreTies::Random { seed: 1 }] {
+        let metrics: [&dyn Metric; 5] = [
+            &Ndcg::at(5).ties(ties),
+            &Dcg::default().discount(Discount::Custom(|rank| rank as f64)).ties(ties),
+            &AveragePrecision::default().ties(ties),
+            &AverageRelevancePosition::default().ties(ties),
+            &PairAccuracy::default().ties(ties),
+        ];
+        let (mut tallies, workspace) = ([Tally::default(); 5], &mut metrics::Workspace::default());
+        let count = allocations_of_the_second(|| {
+            let lists = Lists::ragged(&scores, &labels, &sizes).mask(&mask).weights(&weights);
+            let lists = lists.build().unwrap();
+            metrics::tally(&metrics, &lists, &mut tallies, workspace).unwrap();
+            for metric in &metrics {
+                metric.per_list_into(&lists, &mut values, workspace).unwrap();
+            }
+        });
+        assert_eq!(count, 0, "{ties:?}");
     }
 }
 

@@ -9,7 +9,7 @@
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Logistic, PairKernels, PairLoss, PairWeight};
 use crate::numeric::DoubleDouble;
-use crate::order::argsort_by_descending;
+use crate::order::{argsort_by_descending, argsort_descending};
 use crate::{Error, List};
 
 /// Lambda-loss: Σ_{ψ_i > ψ_j} w_i Δ_ij log(1 + e^−(s_i − s_j)), LiPO Eq. 8, the paper's LiPO-λ.
@@ -173,6 +173,18 @@ pub enum ScoreTies {
     },
 }
 
+impl ScoreTies {
+    /// Fills `order` with the items from rank 1 on; by index where the rule is an expectation.
+    pub(crate) fn argsort(self, list: &List<'_>, keys: &mut Vec<u64>, order: &mut Vec<usize>) {
+        if let Self::Random { seed } = self {
+            random_keys(seed, list, keys);
+            argsort_by_descending(list.scores(), order, |item| keys[item]);
+        } else {
+            argsort_descending(list.scores(), order);
+        }
+    }
+}
+
 /// What [`LambdaWeight`] knows of the items of one list, and of ranks.
 #[derive(Debug, Clone, Default)]
 pub struct Tables {
@@ -292,7 +304,7 @@ impl Discount {
     }
 
     /// The greatest 1/D; it must be finite, and D must not fall.
-    fn check(self, items: usize) -> Result<f64, Error> {
+    pub(crate) fn check(self, items: usize) -> Result<f64, Error> {
         let Self::Custom(discount) = self else { return Ok(1.0) };
         let mut previous = 0.0;
         for value in (1..=items).map(discount) {
@@ -331,13 +343,7 @@ impl Tables {
         };
 
         let scores = list.scores();
-        match weight.ties {
-            ScoreTies::Random { seed } => {
-                random_keys(seed, list, &mut self.random_keys);
-                argsort_by_descending(scores, order, |item| self.random_keys[item]);
-            }
-            ScoreTies::ByIndex | ScoreTies::Expected => argsort_by_descending(scores, order, |_| 0),
-        }
+        weight.ties.argsort(list, &mut self.random_keys, order);
         let expected = weight.ties == ScoreTies::Expected;
         let mut start = 0;
         for group in order.chunk_by(|&i, &j| expected && scores[i] == scores[j]) {

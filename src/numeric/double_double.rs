@@ -82,6 +82,26 @@ impl DoubleDouble {
         exp_of_steps(steps, self - LN_2_STEP * steps)
     }
 
+    /// e^self − 1 to about 77 bits, near 0 too.
+    pub(crate) fn exp_m1(self) -> Self {
+        if self.hi.abs() < LN_2_STEP.hi / 2.0 {
+            exp_m1_of_rest(self)
+        } else {
+            self.exp() - Self::ONE
+        }
+    }
+
+    /// log(1 + self) for self ≥ −½ to about 77 bits, near 0 too.
+    pub(crate) fn ln_1p(self) -> Self {
+        let rough = self.hi.ln_1p();
+        if !rough.is_finite() {
+            return rough.into();
+        }
+        // One step of Newton's method on e^y − 1 = self.
+        let missing = Self::from(-rough).exp_m1();
+        Self::from(rough) + (self + missing + self * missing)
+    }
+
     /// 2^x to about 85 bits.
     pub(crate) fn exp2(x: f64) -> Self {
         if x.abs() > 1100.0 {
@@ -127,20 +147,25 @@ static POWERS: [DoubleDouble; STEPS] = {
 
 /// 2^(steps/64) · e^rest, |rest| ≤ log(2)/128.
 fn exp_of_steps(steps: f64, rest: DoubleDouble) -> DoubleDouble {
-    const THIRD: DoubleDouble =
-        DoubleDouble { hi: 0.333_333_333_333_333_3, lo: 1.850_371_707_708_594e-17 };
     #[allow(clippy::cast_possible_truncation)] // at most 1100·64
     let steps = steps as i32;
     #[allow(clippy::cast_sign_loss)] // the Euclidean remainder is not negative
     let power = POWERS[steps.rem_euclid(64) as usize];
+    let exp = DoubleDouble::ONE + exp_m1_of_rest(rest);
+    (power * exp).scale(steps.div_euclid(64))
+}
+
+/// e^rest − 1, |rest| ≤ log(2)/128.
+fn exp_m1_of_rest(rest: DoubleDouble) -> DoubleDouble {
+    const THIRD: DoubleDouble =
+        DoubleDouble { hi: 0.333_333_333_333_333_3, lo: 1.850_371_707_708_594e-17 };
     // Taylor: 1 + r(1 + r/2(1 + r/3(1 + r/4(…)))), in one f64 from the fourth power on.
     let r = rest.hi;
     let tail = r / 4.0
         * (1.0 + r / 5.0 * (1.0 + r / 6.0 * (1.0 + r / 7.0 * (1.0 + r / 8.0 * (1.0 + r / 9.0)))));
     let third = DoubleDouble::ONE + rest * THIRD * DoubleDouble::sum(1.0, tail);
     let second = DoubleDouble::ONE + rest * 0.5 * third;
-    let exp = DoubleDouble::ONE + rest * second;
-    (power * exp).scale(steps.div_euclid(64))
+    rest * second
 }
 
 impl From<f64> for DoubleDouble {

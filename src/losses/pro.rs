@@ -29,7 +29,7 @@ use crate::{Error, List};
 /// lists.
 ///
 /// [`Error::OutOfRange`] for labels so far apart, or scores so large, that a score over its
-/// temperature overflows.
+/// temperature overflows `f64`.
 ///
 /// ```
 /// use lipo::losses::{LossExt, Pro};
@@ -48,8 +48,10 @@ const GREATEST: f64 = f64::MAX / 4.0;
 
 impl Loss for Pro {
     fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64 {
-        let Scratch { order, grad: sums, .. } = scratch;
+        let Scratch { order, grad: sums, numbers: exps, .. } = scratch;
         argsort_descending(list.labels(), order);
+        exps.clear();
+        exps.resize(list.len(), 0.0);
         sums.clear();
         sums.resize(list.len(), Sum::default());
         let Some(&last) = order.last() else { return 0.0 };
@@ -75,22 +77,24 @@ impl Loss for Pro {
                     (top, greatest) = (i, z);
                 }
             }
-            let exp = |i: usize| (logit(head, i) - greatest).exp();
-            let sum_without = |without: usize| {
-                let others = order[place..].iter().filter(|&&i| i != without);
-                others.fold(DoubleDouble::ZERO, |sum, &i| sum + exp(i))
-            };
-            let others = sum_without(top);
+            // The sum of exponentials as the greatest, which is 1, and the others.
+            let mut others = DoubleDouble::ZERO;
+            for &i in &order[place..] {
+                exps[i] = (logit(head, i) - greatest).exp().round();
+                if i != top {
+                    others = others + exps[i].into();
+                }
+            }
             let all = DoubleDouble::ONE + others;
+            let all_but_head = if top == head { others } else { all - exps[head].into() };
 
             let surprise = (greatest - of_head) + ln_1p(others);
             value.add_exact(surprise * list.weight(head));
             let weight = scale_by_power_of_two(list.weight(head), -of_weights);
-            let pull = |i: usize| inverse(head, i).scale(-of_inverses) * weight;
-            let missing = if top == head { others } else { sum_without(head) };
-            sums[head].add_exact(-(pull(head) * (missing / all)));
+            let pull = |i: usize| inverse(head, i).scale(-of_inverses) * weight / all;
+            sums[head].add_exact(-(pull(head) * all_but_head));
             for &i in rest {
-                sums[i].add_exact(pull(i) * (exp(i) / all));
+                sums[i].add_exact(pull(i) * exps[i]);
             }
         }
         for (slope, sum) in grad.iter_mut().zip(sums.iter()) {
@@ -100,10 +104,12 @@ impl Loss for Pro {
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
-        let least = list.labels().iter().copied().fold(f64::INFINITY, f64::min);
-        let gap = |k: usize| list.labels()[k] - least;
-        let widest = (0..list.len()).map(gap).fold(0.0, f64::max);
-        if let Some(item) = (0..list.len()).find(|&k| gap(k) > GREATEST) {
+        let labels = list.labels();
+        let least = labels.iter().copied().fold(f64::INFINITY, f64::min);
+        let greatest = labels.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let widest = greatest - least;
+        if widest > GREATEST {
+            let item = labels.iter().position(|&label| label == greatest).unwrap_or(0);
             return Err(list.label_out_of_range(item, "a label within range of the least"));
         }
         match list.scores().iter().position(|&score| score.abs() * widest >= GREATEST) {

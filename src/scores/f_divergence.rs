@@ -259,12 +259,12 @@ impl FDivergenceReward {
 
 /// a (1 − e^y) for a > 0.
 fn times_one_minus_exp(a: DoubleDouble, y: DoubleDouble) -> DoubleDouble {
-    if y.hi < 40.0 {
+    if y.hi < 80.0 {
         return -(y.exp_m1() * a);
     }
-    // In halves, since e^y may be beyond the range where a makes up for it.
+    // In halves, since e^y may be beyond the range where a makes up for it; 1 is nothing beside it.
     let root = (y * 0.5).exp();
-    a - a * root * root
+    -(a * root * root)
 }
 
 /// log(2u / (1 + u)) at x = log u.

@@ -18,7 +18,9 @@ use lipo::losses::{
     LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
     PointSigmoid, Reduction, Softmax, Total, Workspace,
 };
-use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::scores::{
+    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+};
 use lipo::{Error, Lists, Real, labels};
 use ndarray::{
     Array, Array1, Array2, ArrayBase, ArrayRef, ArrayView, ArrayViewMut, Axis, Dim, Dimension, Ix1,
@@ -366,6 +368,17 @@ fn layouts_do_not_matter_to_scores_and_labels() {
     });
     assert_layouts_do_not_matter("reward backward", &rows, &row_shape, |grad, out| {
         reward.backward_into(grad, out)
+    });
+    let free = ReferenceFreeReward::new(0.1).unwrap();
+    assert_layouts_do_not_matter("reference-free scores", &rows, &row_shape, |policy, out| {
+        free.scores_into(policy, Some(&mask), out)
+    });
+    let of_f = FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap();
+    assert_layouts_do_not_matter("f-divergence scores", &rows, &row_shape, |policy, out| {
+        of_f.scores_into(policy, &reference.view(), Some(&mask), out)
+    });
+    assert_layouts_do_not_matter("f-divergence backward", &rows, &row_shape, |grad, out| {
+        of_f.backward_into(grad, grad, &reference.view(), Some(&mask), out)
     });
     for sequence in [SequenceLogProbs::Sum, SequenceLogProbs::Mean] {
         assert_layouts_do_not_matter("log_probs", &-&cube, &row_shape, |tokens, out| {

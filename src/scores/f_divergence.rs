@@ -21,8 +21,9 @@ use crate::{Error, Real};
 /// A divergence D_f(π ‖ π_ref) = E_ref\[f(π / π_ref)\] whose f′ makes a reward.
 ///
 /// The parametrisation is that of the paper (Table 1): α goes from reverse KL at 0 to forward KL at
-/// 1, the ends having names of their own. TRL's `f_alpha_divergence_coef` was this α at first, and
-/// is 1 − α since it writes f′ as (u^(coef−1) − 1) / (coef − 1); its default of ½ is ½ in both.
+/// 1, the ends having names of their own. TRL's `f_alpha_divergence_coef` was this α at first (1 by
+/// default, which is forward KL); since it writes f′ as (u^(coef−1) − 1) / (coef − 1) it is 1 − α (½ by
+/// default, which is ½ here).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[non_exhaustive]
 pub enum FDivergence {

@@ -266,7 +266,7 @@ impl<P: PairFunction> Pairs<'_, P> {
         let term = self.function.at(margin);
         let moved = term.moved((exact.hi - margin) + exact.lo);
         self.value.add_exact(weight * term.value);
-        self.value.add(weight.hi * moved.value);
+        self.value.add(finite_or_0(weight.hi * moved.value));
         let slope = (weight * (term.slope + moved.slope)).round();
         self.grad[i].add(slope);
         self.grad[j].add(-slope);

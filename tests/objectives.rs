@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairFunction, PairHinge,
-    PairLogistic, PairLoss, Pro, RobustLogistic, SmoothedLogistic, SoftPairLoss, Softmax,
-    SquaredDifference, TargetMargin,
+    PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, RobustLogistic, SmoothedLogistic,
+    SoftPairLoss, Softmax, SquaredDifference, TargetMargin,
 };
 use lipo::scores::{
     FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
@@ -199,4 +199,39 @@ fn worst_errors<F: Real>(precision: &str) -> BTreeMap<String, [f64; 2]> {
 fn objectives_are_their_papers_formulas() {
     assert_eq!(worst_errors::<f64>("f64").len(), 18);
     assert_eq!(worst_errors::<f32>("f32").len(), 18);
+}
+
+/// What `lipo::objectives` says of TRL's names beyond the papers' objectives, by TRL's formulas.
+#[test]
+fn names_in_trl() {
+    let (policy, reference) = (array![-7.0, -9.5], array![-8.5, -9.0]);
+    let ([w, l], beta) = ([1.5, -0.5], 0.4); // the log-ratios
+    let log_1p_exp = common::log_1p_exp;
+    let implicit = |beta: f64| ImplicitReward::new(beta).unwrap().scores(&policy, &reference);
+    let close = |what: &str, got: Result<f64, Error>, expected: f64| {
+        common::assert_close(what, got.unwrap(), expected, 1e-14);
+    };
+
+    let scores = implicit(beta).unwrap();
+    let bco = log_1p_exp(-beta * w) + log_1p_exp(beta * l);
+    close("bco_pair", PointSigmoid.value(&scores, &array![1.0, 0.0]), bco);
+
+    let half = 0.5 / beta;
+    let sppo = (w - half).powi(2) + (l + half).powi(2);
+    close("sppo_hard", PointMse.value(&implicit(1.0).unwrap(), &array![half, -half]), sppo);
+
+    // Of means over 3 and 2 tokens, of policy and reference alike.
+    let mean = ImplicitReward::new(1.0).unwrap();
+    let mean = mean.scores(&(&policy / array![3.0, 2.0]), &(&reference / array![3.0, 2.0]));
+    let ipo = PairLoss::unweighted(SquaredDifference::new(1.0 / (2.0 * beta)).unwrap());
+    let expected = (w / 3.0 - l / 2.0 - 1.0 / (2.0 * beta)).powi(2);
+    close("ipo", ipo.value(&mean.unwrap(), &array![1.0, 0.0]), expected);
+
+    for coefficient in [0.5, 0.2] {
+        let of = |x: f64| ((coefficient - 1.0) * x).exp() / (coefficient - 1.0);
+        let reward = FDivergenceReward::new(beta, FDivergence::Alpha(1.0 - coefficient)).unwrap();
+        let scores = reward.scores(&policy, &reference).unwrap();
+        let dpo = PairLogistic::default().value(&scores, &array![1.0, 0.0]);
+        close("alpha_divergence", dpo, log_1p_exp(-beta * (of(w) - of(l))));
+    }
 }

@@ -35,6 +35,7 @@
 //!
 //! | module | from | to |
 //! |---|---|---|
+//! | [`objectives`] | the name of a published objective | the reward and the loss that are it |
 //! | [`scores`] | log-probabilities of tokens and of responses, β | scores, and the chain rule back |
 //! | [`labels`] | win probabilities, ranks, rewards | labels |
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
@@ -66,7 +67,7 @@
 //! |---|---|---|
 //! | `f32` | within 1 ulp | within 4 u Σ\|terms\| |
 //! | `f64`, feature `simd` | within 4 ulp, lambda-loss 8 | within 8 u Σ\|terms\| |
-//! | `f64`, without `simd` | within 2 ulp | within 4 u Σ\|terms\| |
+//! | `f64`, without `simd`, and losses without fast kernels | within 2 ulp | within 4 u Σ\|terms\| |
 //!
 //! u is half the distance from 1 to the next float, and Σ|terms| adds up the magnitudes of what a
 //! gradient entry is made of. What comes near the smallest normal number of the type, or is made of
@@ -86,6 +87,7 @@ pub mod lists;
 pub mod losses;
 pub mod metrics;
 mod numeric;
+pub mod objectives;
 pub mod order;
 mod real;
 pub mod scores;

@@ -15,6 +15,20 @@
 //! | [`Softmax`] | −Σ_k (ψ_k / Σψ) log softmax(s)_k | Eq. 11 | InfoNCA, ListNet |
 //! | [`LambdaLoss`] | Σ_{ψ_i > ψ_j} Δ_ij log(1 + e^−(s_i − s_j)) | Eq. 8 | LiPO-λ, LambdaRank |
 //!
+//! Other objectives need these besides, the pair functions φ as [`PairLoss::unweighted`]; which
+//! objective is which loss of which reward says [`objectives`](crate::objectives).
+//!
+//! | loss or pair function | value | known as |
+//! |---|---|---|
+//! | [`Hinge::with_margin`] | φ(d) = max(0, δ − d) | SLiC-HF, RRHF (δ = 0) |
+//! | [`SquaredDifference`] | φ(d) = (d − t)² | IPO |
+//! | [`SmoothedLogistic`] | φ(d) = −(1 − ε) log σ(d) − ε log σ(−d) | cDPO |
+//! | [`RobustLogistic`] | φ(d) = \[−(1 − ε) log σ(d) + ε log σ(−d)\] / (1 − 2ε) | robust DPO |
+//! | [`TargetMargin`] | φ(d − γ), of any φ | SimPO |
+//! | [`SoftPairLoss`] | Σ_{i ≠ j} Ψ_ij φ(s_i − s_j), of any φ | |
+//! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
+//! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
+//!
 //! # A loss of your own
 //!
 //! One function of one list is all; batches, masks, ragged lists, reductions and `dyn` come with it.
@@ -48,7 +62,7 @@
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
-use crate::lists::{Place, Ranges};
+use crate::lists::Ranges;
 use crate::numeric::{DoubleDouble, Sum};
 use crate::{Error, List, Lists, Real};
 
@@ -57,24 +71,38 @@ mod batch;
 pub(crate) mod fast;
 mod lambda_loss;
 mod list_mle;
+mod nca;
 mod pair_hinge;
 mod pair_logistic;
+mod pair_robust;
+mod pair_smoothed;
+mod pair_squared;
 mod pairs;
 mod point_mse;
 mod point_sigmoid;
+mod pro;
+mod soft_pairs;
 mod softmax;
+mod target_margin;
 
 pub use batch::Workspace;
 pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
 pub use list_mle::ListMle;
+pub use nca::Nca;
 pub use pair_hinge::{Hinge, PairHinge};
 pub use pair_logistic::{Logistic, PairLogistic};
+pub use pair_robust::RobustLogistic;
+pub use pair_smoothed::SmoothedLogistic;
+pub use pair_squared::SquaredDifference;
 #[doc(hidden)]
 pub use pairs::PairKernels;
 pub use pairs::{PairFunction, PairLoss, PairTerm, PairWeight, Unweighted};
 pub use point_mse::PointMse;
 pub use point_sigmoid::PointSigmoid;
+pub use pro::Pro;
+pub use soft_pairs::SoftPairLoss;
 pub use softmax::Softmax;
+pub use target_margin::TargetMargin;
 
 /// A ranking loss: a value of one list and its gradient.
 ///

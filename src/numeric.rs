@@ -5,7 +5,7 @@ mod double_double;
 
 pub(crate) use double_double::DoubleDouble;
 
-/// A running sum that keeps what each addition rounds away (Neumaier).
+/// A running sum that keeps what each addition rounds away (Neumaier). Once infinite, it stays so.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Sum {
     rounded: f64,
@@ -14,6 +14,9 @@ pub(crate) struct Sum {
 
 impl Sum {
     pub(crate) fn add(&mut self, term: f64) {
+        if self.rounded.is_infinite() && term.is_infinite() {
+            return; // ∞ − ∞ would be NaN
+        }
         let sum = DoubleDouble::sum(self.rounded, term);
         self.rounded = sum.hi;
         self.lost += sum.lo;
@@ -115,6 +118,8 @@ mod tests {
         sum.add(f64::MAX);
         sum.add(f64::MAX);
         sum.add(-1.0);
+        assert_eq!(sum.total(), f64::INFINITY);
+        sum.add(f64::NEG_INFINITY);
         assert_eq!(sum.total(), f64::INFINITY);
     }
 

@@ -3,12 +3,14 @@
 
 mod common;
 
-use lipo::losses::{Discount, LossExt, Reduction, ScoreTies, Workspace};
+use lipo::losses::{Discount, Logistic, LossExt, Reduction, ScoreTies, SoftPairLoss, Workspace};
 use lipo::metrics::{
     self, AveragePrecision, AverageRelevancePosition, Dcg, Metric, MetricExt, Ndcg, PairAccuracy,
     Tally,
 };
-use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::scores::{
+    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+};
 use lipo::{Lists, labels};
 use ndarray::{Array0, Array1, Array2, Array3};
 
@@ -30,7 +32,7 @@ fn losses_allocate_nothing_after_the_first_call() {
     let (mask, weights) = (scores.map(|&score| score != 5.0), scores.map(|&score| score / 60.0));
     let (sizes, mut grad) = ([10, 0, 20, 30], Array1::zeros(60));
     let (mut value, mut values) = (Array0::zeros(()), Array1::zeros(4));
-    for (name, loss) in common::losses() {
+    for (name, loss) in common::losses().into_iter().chain(common::objective_losses()) {
         let workspace = &mut Workspace::default();
         let count = allocations_of_the_second(|| {
             let dense = Lists::dense(&scores, &labels).build().unwrap();
@@ -74,6 +76,19 @@ fn metrics_allocate_nothing_after_the_first_call() {
 }
 
 #[test]
+fn soft_targets_allocate_nothing_after_the_first_call() {
+    let scores = Array2::from_shape_fn((3, 4), |(n, k)| f64::from(u8::try_from(n * k).unwrap()));
+    let (mask, targets) = (scores.map(|&score| score != 2.0), Array3::from_elem((3, 4, 4), 0.5));
+    let (mut grad, workspace) = (scores.clone(), &mut Workspace::default());
+    let loss = SoftPairLoss { function: Logistic };
+    let count = allocations_of_the_second(|| {
+        let lists = Lists::dense(&scores, &scores).mask(&mask).build().unwrap();
+        loss.reduced_into(&lists, &targets, Reduction::Sum, &mut grad, workspace).unwrap();
+    });
+    assert_eq!(count, 0);
+}
+
+#[test]
 fn scores_and_labels_allocate_nothing() {
     let tokens = Array3::<f32>::from_elem((2, 3, 4), -1.0);
     let token_mask = tokens.map(|_| true);
@@ -81,11 +96,18 @@ fn scores_and_labels_allocate_nothing() {
     let mut rows = Array2::zeros((2, 3));
     let (mut scores, mut token_grad) = (rows.clone(), tokens.clone());
     let reward = ImplicitReward::new(0.1).unwrap();
+    let free = ReferenceFreeReward::new(0.1).unwrap();
+    let of_f = FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap();
+    let log_probs = rows.map(|_: &f32| -1.0);
     let count = allocations_of_the_second(|| {
         SequenceLogProbs::Mean.log_probs_into(&tokens, &token_mask, &mut rows).unwrap();
         reward.scores_into(&rows, &rows, None, &mut scores).unwrap();
         labels::from_win_probabilities_into(&wins, None, &mut rows).unwrap();
         reward.backward_into(&scores, &mut rows).unwrap();
+        free.scores_into(&log_probs, None, &mut scores).unwrap();
+        free.backward_into(&scores, &mut rows).unwrap();
+        of_f.scores_into(&log_probs, &log_probs, None, &mut scores).unwrap();
+        of_f.backward_into(&scores, &log_probs, &log_probs, None, &mut rows).unwrap();
         SequenceLogProbs::Sum.backward_into(&rows, &token_mask, &mut token_grad).unwrap();
     });
     assert_eq!(count, 0);

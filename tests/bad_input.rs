@@ -14,10 +14,11 @@ use std::cell::Cell;
 
 use common::{
     Definition, Dense, Item, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close, bits,
-    every_loss, for_all, loss, losses, value_and_grad,
+    every_loss, for_all, loss, losses, takes_differences, value_and_grad,
 };
 use lipo::losses::{
-    Gain, LambdaLoss, LambdaWeight, Loss, LossExt, PairHinge, Reduction, Workspace,
+    Gain, Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge,
+    Reduction, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
 };
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use lipo::{Error, Lists, Real, labels, order};
@@ -379,9 +380,9 @@ fn scores_whose_difference_overflows() {
     let message = "scores of list [1]: the difference of 1e308 and -1e308 overflows";
     assert_eq!(expected.to_string(), message);
     for (name, loss) in every_loss() {
-        if name.starts_with("point") {
+        if name.starts_with("point") || name == "nca" {
             assert!(loss.per_list(&wide.lists()).is_ok(), "{name}");
-        } else {
+        } else if takes_differences(&name) {
             assert_loss_refuses(&*loss, &wide, &expected);
         }
     }
@@ -405,6 +406,71 @@ fn the_range_of_f32_is_that_of_the_arrays() {
     let custom = LambdaWeight::dcg().gain(Gain::Custom(|label| 1e39 * label));
     let graded = LambdaLoss::with_weight(custom).value(&array![0.0_f32, 1.0], &array![0.0, 1.0]);
     assert_eq!(graded, Err(out_of_range("labels", &[1], 1.0, gain)));
+}
+
+#[test]
+fn parameters_of_losses() {
+    let infinite = [NAN, INFINITY, -INFINITY];
+    for value in infinite {
+        for (name, error) in [
+            ("margin", Hinge::with_margin(value).err()),
+            ("target", SquaredDifference::new(value).err()),
+            ("target margin", TargetMargin::new(Hinge, value).err()),
+        ] {
+            assert_error::<()>(
+                Err(error.unwrap()),
+                &Error::Parameter { name, value, range: "finite" },
+            );
+        }
+    }
+    for value in infinite.into_iter().chain([-5e-324, 0.5, 1.0]) {
+        let expected = Error::Parameter { name: "epsilon", value, range: "in [0, 0.5)" };
+        assert_error(SmoothedLogistic::new(value), &expected);
+        assert_error(RobustLogistic::new(value), &expected);
+    }
+    // The ends of the ranges belong to them; without noise it is the logistic function.
+    assert_eq!(Hinge::with_margin(1.0), Ok(Hinge));
+    assert!(TargetMargin::new(Hinge, f64::MAX).is_ok() && SquaredDifference::new(-0.0).is_ok());
+    for margin in [-800.0, -1.0, 0.0, 1e-9, 3.0, 800.0] {
+        let expected = Logistic.at(margin);
+        assert_eq!(SmoothedLogistic::new(0.0).unwrap().at(margin).value, expected.value);
+        let robust = RobustLogistic::new(0.0).unwrap().at(margin);
+        assert_close("robust", robust.value, expected.value, 2e-16 * expected.value);
+        assert_eq!(robust.slope, expected.slope);
+    }
+}
+
+#[test]
+fn what_pro_and_nca_refuse() {
+    type Row = (&'static str, fn(&mut Input), Error);
+    let scores = "a score that is finite over its temperature";
+    let labels = "a label within range of the least";
+    let table: [Row; 3] = [
+        (
+            "nca",
+            |input| input.labels[[1, 2]] = -0.5,
+            out_of_range("labels", &[1, 2], -0.5, "at least 0"),
+        ),
+        (
+            "pro",
+            |input| {
+                input.scores[[1, 2]] = 1e200;
+                input.labels[[1, 1]] = 1e150;
+            },
+            out_of_range("scores", &[1, 2], 1e200, scores),
+        ),
+        (
+            "pro",
+            |input| {
+                input.labels[[1, 2]] = 1e308;
+                input.labels[[1, 1]] = -1e308;
+            },
+            out_of_range("labels", &[1, 2], 1e308, labels),
+        ),
+    ];
+    for (name, change, expected) in table {
+        assert_loss_refuses(&*loss(name), &broken(change), &expected);
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod common;
 
 use common::{
     Definition, TestList, assert_all_close, assert_close, batches, for_all, items, losses,
-    value_and_grad,
+    objective_losses, value_and_grad,
 };
 use lipo::Real;
 
@@ -107,6 +107,74 @@ fn seven_losses_of_three_items() {
         let defined = Definition::of(name, &TestList::plain(&SCORES, &LABELS));
         assert_close(name, defined.value, value, 1e-14);
         assert_all_close(name, &defined.grad(), &grad, 1e-14);
+    }
+}
+
+/// The losses of other objectives at the same list.
+fn forms_of_other_objectives() -> Vec<ClosedForm> {
+    // The smoothed slopes ε − σ(−d) and the robust ones −σ(−d) − ε/(1 − 2ε), ε being 0.1.
+    let smoothed = |d: f64| 0.9 * ln(1.0 + e(-d)) + 0.1 * ln(1.0 + e(d));
+    let robust = |d: f64| (0.9 * ln(1.0 + e(-d)) - 0.1 * ln(1.0 + e(d))) / 0.8;
+    // Shares 0.8, 0.2 and 0 of the labels, and a third of the noise.
+    let third = 1.0 / 3.0;
+    // PRO: 1/T of positions 1 and 2, those of the head being the greatest.
+    let first = e(1.0 * 0.3) + e(0.75 * -0.5) + e(1.0 * 1.1);
+    let second = e(0.25 * -0.5) + e(0.25 * 1.1);
+    vec![
+        ClosedForm {
+            loss: "hinge of margin 0.45",
+            value: (0.45 + 0.8) + (0.45 + 1.6),
+            grad: [-1.0, -1.0, 2.0],
+        },
+        ClosedForm { loss: "hinge of margin 0", value: 0.8 + 1.6, grad: [-1.0, -1.0, 2.0] },
+        ClosedForm {
+            loss: "squared difference",
+            value: 4.2 * 4.2 + 5.8 * 5.8 + 6.6 * 6.6,
+            grad: [2.0 * (-4.2 - 5.8), 2.0 * (4.2 - 6.6), 2.0 * (5.8 + 6.6)],
+        },
+        ClosedForm {
+            loss: "smoothed logistic",
+            value: smoothed(0.8) + smoothed(-0.8) + smoothed(-1.6),
+            grad: [0.2 - s(-0.8) - s(0.8), s(-0.8) - s(1.6), s(0.8) + s(1.6) - 0.2],
+        },
+        ClosedForm {
+            loss: "robust logistic",
+            value: robust(0.8) + robust(-0.8) + robust(-1.6),
+            grad: [-s(-0.8) - s(0.8) - 0.25, s(-0.8) - s(1.6), s(0.8) + s(1.6) + 0.25],
+        },
+        ClosedForm {
+            loss: "logistic beyond a target margin",
+            value: ln(1.0 + e(0.5 - 0.8)) + ln(1.0 + e(0.5 + 0.8)) + ln(1.0 + e(0.5 + 1.6)),
+            grad: [-s(-0.3) - s(1.3), s(-0.3) - s(2.1), s(1.3) + s(2.1)],
+        },
+        ClosedForm {
+            loss: "nca",
+            value: -0.8 * ln(s(0.3))
+                - 0.2 * ln(s(-0.5))
+                - third * (ln(s(-0.3)) + ln(s(0.5)) + ln(s(-1.1))),
+            grad: [third * s(0.3) - 0.8 * s(-0.3), third * s(-0.5) - 0.2 * s(0.5), third * s(1.1)],
+        },
+        ClosedForm {
+            loss: "pro",
+            value: -ln(e(0.3) / first) - ln(e(0.25 * -0.5) / second),
+            grad: [
+                e(0.3) / first - 1.0,
+                0.75 * e(0.75 * -0.5) / first + 0.25 * (e(0.25 * -0.5) / second - 1.0),
+                e(1.1) / first + 0.25 * e(0.25 * 1.1) / second,
+            ],
+        },
+    ]
+}
+
+#[test]
+fn losses_of_other_objectives_of_three_items() {
+    let forms = forms_of_other_objectives();
+    assert_eq!(forms.len(), objective_losses().len());
+    for ClosedForm { loss: name, value, grad } in forms {
+        let loss = common::loss(name);
+        let (got, slopes) = value_and_grad::<f64>(&*loss, &SCORES, &LABELS, None, None);
+        assert_close(name, got, value, 1e-13);
+        assert_all_close(name, &slopes, &grad, 1e-13);
     }
 }
 

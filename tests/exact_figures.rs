@@ -92,8 +92,8 @@ impl Worst {
 }
 
 /// The worst errors of each loss: of values in ulps, of gradients in u·Σ|terms|, u half the epsilon.
-fn worst_errors(precision: Precision) -> BTreeMap<String, [Worst; 2]> {
-    let figures: Figures = common::fixture("exact.json");
+fn worst_errors(file: &str, precision: Precision) -> BTreeMap<String, [Worst; 2]> {
+    let figures: Figures = common::fixture(file);
     let (name, format) = match precision {
         Precision::Single => ("f32", Format::of(precision)),
         Precision::Double => ("f64", Format::of(precision)),
@@ -120,11 +120,10 @@ fn worst_errors(precision: Precision) -> BTreeMap<String, [Worst; 2]> {
     }
     for (name, [value, grad]) in &worst {
         println!(
-            "{name:14} value {:5.2} ulp ({}), gradient {:5.2} u·Σ|terms| ({})",
+            "{name:31} value {:5.2} ulp ({}), gradient {:5.2} u·Σ|terms| ({})",
             value.error, value.case, grad.error, grad.case
         );
     }
-    assert_eq!(worst.len(), 7);
     worst
 }
 
@@ -137,7 +136,9 @@ const F32_BOUNDS: [f64; 2] = if cfg!(feature = "simd") { [2.0, 4.0] } else { [1.
 #[test]
 fn f64_is_as_accurate_as_the_docs_say() {
     let [of_values, of_lambda_loss, of_gradients] = F64_BOUNDS;
-    for (name, [value, grad]) in worst_errors(Precision::Double) {
+    let worst = worst_errors("exact.json", Precision::Double);
+    assert_eq!(worst.len(), common::losses().len());
+    for (name, [value, grad]) in worst {
         let bound = if name == "lambda-loss" { of_lambda_loss } else { of_values };
         assert!(value.error <= bound, "{name}: {} ulp at {}", value.error, value.case);
         assert!(grad.error <= of_gradients, "{name}: gradient {} at {}", grad.error, grad.case);
@@ -147,8 +148,23 @@ fn f64_is_as_accurate_as_the_docs_say() {
 #[test]
 fn f32_is_as_accurate_as_the_docs_say() {
     let [of_values, of_gradients] = F32_BOUNDS;
-    for (name, [value, grad]) in worst_errors(Precision::Single) {
+    let worst = worst_errors("exact.json", Precision::Single);
+    assert_eq!(worst.len(), common::losses().len());
+    for (name, [value, grad]) in worst {
         assert!(value.error <= of_values, "{name}: {} ulp at {}", value.error, value.case);
         assert!(grad.error <= of_gradients, "{name}: gradient {} at {}", grad.error, grad.case);
+    }
+}
+
+/// The losses without fast kernels are as accurate with the feature `simd` as without.
+#[test]
+fn losses_of_other_objectives_are_as_accurate() {
+    for (precision, of_values) in [(Precision::Double, 2.0), (Precision::Single, 1.0)] {
+        let worst = worst_errors("objectives.json", precision);
+        assert_eq!(worst.len(), common::objective_losses().len());
+        for (name, [value, grad]) in worst {
+            assert!(value.error <= of_values, "{name}: {} ulp at {}", value.error, value.case);
+            assert!(grad.error <= 4.0, "{name}: gradient {} at {}", grad.error, grad.case);
+        }
     }
 }

@@ -12,13 +12,15 @@ mod common;
 use common::{
     Definition, Dense, Item, Outcome, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close,
     batches, bits, every_loss, for_all, is_pair_loss, items, loss, losses, pair_grid,
-    value_and_grad,
+    takes_differences, value_and_grad,
 };
 use lipo::losses::{
     LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
     PointSigmoid, Reduction, Softmax, Total, Workspace,
 };
-use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::scores::{
+    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+};
 use lipo::{Error, Lists, Real, labels};
 use ndarray::{
     Array, Array1, Array2, ArrayBase, ArrayRef, ArrayView, ArrayViewMut, Axis, Dim, Dimension, Ix1,
@@ -366,6 +368,17 @@ fn layouts_do_not_matter_to_scores_and_labels() {
     });
     assert_layouts_do_not_matter("reward backward", &rows, &row_shape, |grad, out| {
         reward.backward_into(grad, out)
+    });
+    let free = ReferenceFreeReward::new(0.1).unwrap();
+    assert_layouts_do_not_matter("reference-free scores", &rows, &row_shape, |policy, out| {
+        free.scores_into(policy, Some(&mask), out)
+    });
+    let of_f = FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap();
+    assert_layouts_do_not_matter("f-divergence scores", &rows, &row_shape, |policy, out| {
+        of_f.scores_into(policy, &reference.view(), Some(&mask), out)
+    });
+    assert_layouts_do_not_matter("f-divergence backward", &rows, &row_shape, |grad, out| {
+        of_f.backward_into(grad, grad, &reference.view(), Some(&mask), out)
     });
     for sequence in [SequenceLogProbs::Sum, SequenceLogProbs::Mean] {
         assert_layouts_do_not_matter("log_probs", &-&cube, &row_shape, |tokens, out| {
@@ -731,7 +744,7 @@ fn the_order_of_items_does_not_matter() {
             // These go by index, or by chance, where others cannot tell items apart.
             let by_index =
                 name == "lambda-loss" || name.contains("ByIndex") || name.contains("Random");
-            if scores_tie && by_index || labels_tie && name == "list-mle" {
+            if scores_tie && by_index || labels_tie && matches!(&*name, "list-mle" | "pro") {
                 continue;
             }
             let outcome = |list: &TestList| {
@@ -758,8 +771,7 @@ fn a_shift_of_all_scores_does_not_matter() {
                 list
             })
             .collect();
-        for (name, loss) in every_loss().into_iter().filter(|(name, _)| !name.starts_with("point"))
-        {
+        for (name, loss) in every_loss().into_iter().filter(|(name, _)| takes_differences(name)) {
             let expected = Outcome::of_dense(&*loss, &Dense::<F>::new(lists));
             let outcome = Outcome::of_dense(&*loss, &Dense::<F>::new(&shifted));
             assert_eq!(outcome, expected, "{name}, shift {shift}");
@@ -779,8 +791,7 @@ fn a_shift_of_all_scores_does_not_matter() {
 fn equal_scores_are_the_same_at_any_height() {
     let labels = [0.5, 1.0, 0.0, 0.25];
     for size in 1..=4 {
-        for (name, loss) in every_loss().into_iter().filter(|(name, _)| !name.starts_with("point"))
-        {
+        for (name, loss) in every_loss().into_iter().filter(|(name, _)| takes_differences(name)) {
             let outcome = |height: f64| {
                 let list = TestList::plain(&vec![height; size], &labels[..size]);
                 Outcome::of_dense(&*loss, &Dense::<f64>::new(&[list]))
@@ -915,6 +926,8 @@ fn one_item_has_no_rival() {
         let expected = match name.as_str() {
             "point-mse" => (0.0625, vec![-0.5]),
             "point-sigmoid" => ((-0.75_f64).exp().ln_1p(), vec![-1.0 / (1.0 + 0.75_f64.exp())]),
+            // It is all of the labels' shares and all of the noise.
+            "nca" => (0.75 + 2.0 * (-0.75_f64).exp().ln_1p(), vec![0.375_f64.tanh()]),
             _ => (0.0, vec![0.0]),
         };
         assert_close(&name, value, expected.0, 1e-16);

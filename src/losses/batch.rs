@@ -1,10 +1,10 @@
 //! The batch loop that every loss shares: lists in, values and gradients out.
 
-use crate::Real;
 use crate::lists::{Flat, ListBuffers, Place};
 #[cfg(feature = "simd")]
 use crate::losses::fast;
 use crate::losses::{Loss, Scratch, Total};
+use crate::{List, Real};
 
 /// Room that calls reuse: after the first call of a size, the `_into` forms allocate nothing (as
 /// long as the arrays are in standard layout).
@@ -144,8 +144,8 @@ impl<F: Real> Results<'_, F> {
     }
 }
 
-/// Computes every list: the values go to the workspace and to the total, the gradients, each list's
-/// share of the reduced one, to `grad`. Without a divisor nothing is reduced.
+/// Computes every list of a loss: the values go to the workspace and to the total, the gradients,
+/// each list's share of the reduced one, to `grad`. Without a divisor nothing is reduced.
 pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
     loss: &L,
     lists: &Flat<'_, F>,
@@ -154,13 +154,42 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
     grad: Option<&mut [F]>,
     workspace: &mut Workspace,
 ) {
+    with_job(lists, divisor, total, grad, workspace, |job, room| job.evaluate(loss, room));
+}
+
+/// [`evaluate`] by a function of a list and its place.
+pub(super) fn evaluate_each<F: Real>(
+    lists: &Flat<'_, F>,
+    divisor: Option<f64>,
+    total: &mut Total,
+    grad: Option<&mut [F]>,
+    workspace: &mut Workspace,
+    mut of_list: impl FnMut(Place, &List<'_>, &mut [f64], &mut Scratch) -> f64,
+) {
+    with_job(lists, divisor, total, grad, workspace, |mut job, room| {
+        for place in lists.places() {
+            job.evaluate_one(place, &mut room.plain, |list, grad, scratch| {
+                of_list(place, list, grad, scratch)
+            });
+        }
+    });
+}
+
+fn with_job<F: Real>(
+    lists: &Flat<'_, F>,
+    divisor: Option<f64>,
+    total: &mut Total,
+    grad: Option<&mut [F]>,
+    workspace: &mut Workspace,
+    evaluate: impl FnOnce(Job<'_, F>, &mut Room),
+) {
     let weights = lists.list_weights;
     let shares = Shares::new(divisor.and(weights), divisor.unwrap_or(1.0));
     let Workspace { room, values } = workspace;
     values.clear();
     values.resize(lists.len(), 0.0);
     let results = Results { first: Place::default(), values, grad };
-    Job { lists: *lists, count: lists.len(), shares, results }.evaluate(loss, room);
+    evaluate(Job { lists: *lists, count: lists.len(), shares, results }, room);
 
     let weights = weights.filter(|weights| weights.iter().any(|&weight| weight != F::one()));
     let Some(weights) = weights else { return total.add_all(values) };
@@ -177,30 +206,38 @@ impl<F: Real> Job<'_, F> {
             return fast::evaluate(kernel, loss, self, room);
         }
         for place in self.lists.places_from(self.results.first).take(self.count) {
-            evaluate_plainly(loss, place, &mut self, &mut room.plain);
+            self.evaluate_plainly(loss, place, &mut room.plain);
         }
     }
-}
 
-/// One list of a job by the loss's own function.
-pub(super) fn evaluate_plainly<L: Loss + ?Sized, F: Real>(
-    loss: &L,
-    place: Place,
-    job: &mut Job<'_, F>,
-    plain: &mut Plain,
-) {
-    let Job { lists, shares, results, .. } = job;
-    let Plain { lists: buffers, grad, scratch } = plain;
-    let list = lists.list(place, buffers);
-    grad.clear();
-    grad.resize(list.len(), 0.0);
-    let value = if list.is_empty() { 0.0 } else { loss.list(&list, grad, scratch) };
-    results.write_value(place, value);
-    let share = shares.of(place.list);
-    let Some(out) = results.grad(place) else { return };
-    let mut slopes = grad.iter().map(|&slope| F::narrow(share.of(slope)));
-    for (item, out) in (place.start..).zip(out) {
-        let slope = if lists.exists(item) { slopes.next() } else { None };
-        *out = slope.unwrap_or(F::zero());
+    /// One list by the loss's own function.
+    pub(super) fn evaluate_plainly<L: Loss + ?Sized>(
+        &mut self,
+        loss: &L,
+        place: Place,
+        plain: &mut Plain,
+    ) {
+        self.evaluate_one(place, plain, |list, grad, scratch| loss.list(list, grad, scratch));
+    }
+
+    fn evaluate_one(
+        &mut self,
+        place: Place,
+        plain: &mut Plain,
+        of_list: impl FnOnce(&List<'_>, &mut [f64], &mut Scratch) -> f64,
+    ) {
+        let Plain { lists: buffers, grad, scratch } = plain;
+        let list = self.lists.list(place, buffers);
+        grad.clear();
+        grad.resize(list.len(), 0.0);
+        let value = if list.is_empty() { 0.0 } else { of_list(&list, grad, scratch) };
+        self.results.write_value(place, value);
+        let (lists, share) = (self.lists, self.shares.of(place.list));
+        let Some(out) = self.results.grad(place) else { return };
+        let mut slopes = grad.iter().map(|&slope| F::narrow(share.of(slope)));
+        for (item, out) in (place.start..).zip(out) {
+            let slope = if lists.exists(item) { slopes.next() } else { None };
+            *out = slope.unwrap_or(F::zero());
+        }
     }
 }

@@ -30,7 +30,7 @@ use self::along::{Along, Long};
 use self::counts::Counts;
 use self::points::{PointSums, Points};
 use crate::lists::{Flat, List, Place};
-use crate::losses::batch::{self, Job, evaluate_plainly};
+use crate::losses::batch::{self, Job};
 use crate::losses::lambda_loss::extend_log_discounts;
 use crate::losses::{Kernel, Loss};
 use crate::numeric::DoubleDouble;
@@ -316,7 +316,7 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
             batch.compute(window, bench, &mut job);
         }
         for entry in given_up {
-            evaluate_plainly(loss, entry.place, &mut job, &mut room.plain);
+            job.evaluate_plainly(loss, entry.place, &mut room.plain);
         }
     }
 }

@@ -4,6 +4,7 @@
 //!
 //! φ(d) = max(−d, 0) + log(1 + e^−|d|), φ′(d) = −σ(−d), φ″(d) = σ(d) σ(−d).
 
+use crate::Error;
 use crate::losses::Kernel;
 use crate::losses::pairs::{PairFunction, PairKernels, PairLoss, PairTerm};
 use crate::numeric;
@@ -42,4 +43,12 @@ impl PairFunction for Logistic {
     fn kernels(&self) -> PairKernels {
         PairKernels { unweighted: Some(Kernel::PairLogistic), lambda: Some(Kernel::LambdaLoss) }
     }
+}
+
+/// The probability ε with which a label is flipped, for the functions that allow for it.
+pub(super) fn checked_noise(epsilon: f64) -> Result<f64, Error> {
+    if (0.0..0.5).contains(&epsilon) {
+        return Ok(epsilon);
+    }
+    Err(Error::Parameter { name: "epsilon", value: epsilon, range: "in [0, 0.5)" })
 }

@@ -41,6 +41,23 @@ pub struct PairLoss<P, W = Unweighted> {
     pub weight: W,
 }
 
+impl<P> PairLoss<P> {
+    /// The pair loss of a function, every pair with weight 1.
+    ///
+    /// ```
+    /// use lipo::losses::{LossExt, PairLoss, SmoothedLogistic};
+    /// use ndarray::array;
+    ///
+    /// let loss = PairLoss::unweighted(SmoothedLogistic::new(0.1)?);
+    /// let value = loss.value(&array![0.5_f64, 0.0], &array![1.0, 0.0])?;
+    /// assert!((value - 0.524077).abs() < 1e-6); // 0.9 log(1 + e^-0.5) + 0.1 log(1 + e^0.5)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    pub const fn unweighted(function: P) -> Self {
+        Self { function, weight: Unweighted }
+    }
+}
+
 /// A function φ of a pair's margin d = s_i − s_j, item i being the preferred one.
 ///
 /// ```
@@ -158,23 +175,18 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
     fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64 {
         let Scratch { order, grad: sums, pair_weights, .. } = scratch;
         let delta = self.weight.of_list(list, order, pair_weights);
-        let value = sum_over_pairs(&self.function, &delta, list, 0, sums);
-        for (slope, sum) in grad.iter_mut().zip(sums.iter()) {
-            *slope = sum.total();
-        }
-        if value.is_finite() && grad.iter().all(|slope| slope.is_finite()) {
-            return value;
-        }
-        // What overflowed is computed again with weights scaled down: a sum of both signs may be
-        // finite though its terms' sums are not. Any larger, it would lose what is not large.
-        let exponent = 520;
-        let rescaled = sum_over_pairs(&self.function, &delta, list, -exponent, sums);
-        let restore = |x: f64| scale_by_power_of_two(x, 2 * exponent);
-        for (slope, sum) in grad.iter_mut().zip(sums.iter()).filter(|(slope, _)| !slope.is_finite())
-        {
-            *slope = restore(sum.total());
-        }
-        if value.is_finite() { value } else { restore(rescaled) }
+        let labels = list.labels();
+        value_and_grad(&self.function, list, grad, sums, |pairs| {
+            for a in 0..list.len() {
+                for b in 0..a {
+                    match descending(labels[a], labels[b]) {
+                        Ordering::Less => pairs.add(a, b, delta(a, b)),
+                        Ordering::Equal => {}
+                        Ordering::Greater => pairs.add(b, a, delta(b, a)),
+                    }
+                }
+            }
+        })
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
@@ -199,46 +211,80 @@ impl<P: PairFunction, W: PairWeight> Loss for PairLoss<P, W> {
     }
 }
 
-/// The value, and in `grad` its gradient, with each factor of the weights times 2^exponent.
-fn sum_over_pairs(
-    function: &impl PairFunction,
-    delta: &impl Fn(usize, usize) -> DoubleDouble,
+/// The value of a list, and its gradient in `grad`; `add_pairs` adds the pairs that take part.
+pub(super) fn value_and_grad<P: PairFunction>(
+    function: &P,
     list: &List<'_>,
-    exponent: i32,
-    grad: &mut Vec<Sum>,
+    grad: &mut [f64],
+    sums: &mut Vec<Sum>,
+    add_pairs: impl Fn(&mut Pairs<'_, P>),
 ) -> f64 {
-    let (scores, labels) = (list.scores(), list.labels());
-    let scale = 2.0_f64.powi(exponent);
-    let mut value = Sum::default();
-    grad.clear();
-    grad.resize(list.len(), Sum::default());
-    for a in 0..list.len() {
-        for b in 0..a {
-            let (i, j) = match descending(labels[a], labels[b]) {
-                Ordering::Less => (a, b),
-                Ordering::Equal => continue,
-                Ordering::Greater => (b, a),
-            };
-            let weight = delta(i, j) * scale * (list.weight(i) * scale);
-            if weight.hi == 0.0 {
-                continue;
-            }
-            let exact = DoubleDouble::difference(scores[i], scores[j]);
-            let margin = list.precision().round(exact.hi);
-            let lost = (exact.hi - margin) + exact.lo;
-            let term = function.at(margin);
-            value.add_exact(weight * term.value);
-            // What rounding the margin lost, to first order; nothing beside what is infinite.
-            value.add(finite_or_0(weight.hi * (lost * term.slope)));
-            let slope = weight * (term.slope + finite_or_0(lost * term.curvature));
-            let slope = slope.round();
-            grad[i].add(slope);
-            grad[j].add(-slope);
-        }
+    let sum_up = |exponent: i32, sums: &mut Vec<Sum>| {
+        sums.clear();
+        sums.resize(list.len(), Sum::default());
+        let scale = 2.0_f64.powi(exponent);
+        let mut pairs = Pairs { function, list, scale, value: Sum::default(), grad: sums };
+        add_pairs(&mut pairs);
+        pairs.value.total()
+    };
+    let value = sum_up(0, sums);
+    for (slope, sum) in grad.iter_mut().zip(sums.iter()) {
+        *slope = sum.total();
     }
-    value.total()
+    if value.is_finite() && grad.iter().all(|slope| slope.is_finite()) {
+        return value;
+    }
+    // What overflowed is computed again with weights scaled down: a sum of both signs may be
+    // finite though its terms' sums are not. Any larger, it would lose what is not large.
+    let exponent = 520;
+    let rescaled = sum_up(-exponent, sums);
+    let restore = |x: f64| scale_by_power_of_two(x, 2 * exponent);
+    for (slope, sum) in grad.iter_mut().zip(sums.iter()).filter(|(slope, _)| !slope.is_finite()) {
+        *slope = restore(sum.total());
+    }
+    if value.is_finite() { value } else { restore(rescaled) }
 }
 
+/// What the pairs of a list add up to, each factor of their weights times `scale`.
+pub(super) struct Pairs<'a, P> {
+    function: &'a P,
+    list: &'a List<'a>,
+    scale: f64,
+    value: Sum,
+    grad: &'a mut [Sum],
+}
+
+impl<P: PairFunction> Pairs<'_, P> {
+    /// Adds w_i Δ φ(s_i − s_j).
+    pub(super) fn add(&mut self, i: usize, j: usize, delta: DoubleDouble) {
+        let weight = delta * self.scale * (self.list.weight(i) * self.scale);
+        if weight.hi == 0.0 {
+            return;
+        }
+        let exact = DoubleDouble::difference(self.list.scores()[i], self.list.scores()[j]);
+        let margin = self.list.precision().round(exact.hi);
+        let term = self.function.at(margin);
+        let moved = term.moved((exact.hi - margin) + exact.lo);
+        self.value.add_exact(weight * term.value);
+        self.value.add(finite_or_0(weight.hi * moved.value));
+        let slope = (weight * (term.slope + moved.slope)).round();
+        self.grad[i].add(slope);
+        self.grad[j].add(-slope);
+    }
+}
+
+impl PairTerm {
+    /// What value and slope change by where the margin is larger by a rounding error.
+    pub(super) fn moved(&self, by: f64) -> Self {
+        Self {
+            value: finite_or_0(by * (self.slope + 0.5 * by * self.curvature)),
+            slope: finite_or_0(by * self.curvature),
+            curvature: 0.0,
+        }
+    }
+}
+
+/// A change, beside which what is infinite stays as it is.
 fn finite_or_0(x: f64) -> f64 {
     if x.is_finite() { x } else { 0.0 }
 }

@@ -130,7 +130,7 @@ impl Shares {
 }
 
 /// w_k ψ_k as a number below 2¹⁰⁶ and a power of two, since the product may leave the range.
-fn weighted_label(list: &List<'_>, k: usize) -> (DoubleDouble, i32) {
+pub(super) fn weighted_label(list: &List<'_>, k: usize) -> (DoubleDouble, i32) {
     let parts = |x: f64| {
         let (mantissa, exponent, _) = x.integer_decode();
         (mantissa as f64, i32::from(exponent))
@@ -140,7 +140,7 @@ fn weighted_label(list: &List<'_>, k: usize) -> (DoubleDouble, i32) {
 }
 
 /// p_k log(1/q_k), where p_k may be too small for `f64` and the logarithm make up for it.
-fn surprise_of_label(
+pub(super) fn surprise_of_label(
     list: &List<'_>,
     k: usize,
     surprise: DoubleDouble,
@@ -153,7 +153,7 @@ fn surprise_of_label(
     (surprise.scale(-down) * label / label_sum).scale(exponent - greatest_exponent + down)
 }
 
-fn scaled_label(list: &List<'_>, k: usize, greatest_exponent: i32) -> DoubleDouble {
+pub(super) fn scaled_label(list: &List<'_>, k: usize, greatest_exponent: i32) -> DoubleDouble {
     let (label, exponent) = weighted_label(list, k);
     label.scale(exponent - greatest_exponent)
 }

@@ -82,6 +82,26 @@ impl DoubleDouble {
         exp_of_steps(steps, self - LN_2_STEP * steps)
     }
 
+    /// e^self − 1 to about 77 bits, near 0 too.
+    pub(crate) fn exp_m1(self) -> Self {
+        if self.hi.abs() < LN_2_STEP.hi / 2.0 {
+            exp_m1_of_rest(self)
+        } else {
+            self.exp() - Self::ONE
+        }
+    }
+
+    /// log(1 + self) for self ≥ −½ to about 77 bits, near 0 too.
+    pub(crate) fn ln_1p(self) -> Self {
+        let rough = self.hi.ln_1p();
+        if !rough.is_finite() {
+            return rough.into();
+        }
+        // One step of Newton's method on e^y − 1 = self.
+        let missing = Self::from(-rough).exp_m1();
+        Self::from(rough) + (self + missing + self * missing)
+    }
+
     /// 2^x to about 85 bits.
     pub(crate) fn exp2(x: f64) -> Self {
         if x.abs() > 1100.0 {
@@ -127,20 +147,25 @@ static POWERS: [DoubleDouble; STEPS] = {
 
 /// 2^(steps/64) · e^rest, |rest| ≤ log(2)/128.
 fn exp_of_steps(steps: f64, rest: DoubleDouble) -> DoubleDouble {
-    const THIRD: DoubleDouble =
-        DoubleDouble { hi: 0.333_333_333_333_333_3, lo: 1.850_371_707_708_594e-17 };
     #[allow(clippy::cast_possible_truncation)] // at most 1100·64
     let steps = steps as i32;
     #[allow(clippy::cast_sign_loss)] // the Euclidean remainder is not negative
     let power = POWERS[steps.rem_euclid(64) as usize];
+    let exp = DoubleDouble::ONE + exp_m1_of_rest(rest);
+    (power * exp).scale(steps.div_euclid(64))
+}
+
+/// e^rest − 1, |rest| ≤ log(2)/128.
+fn exp_m1_of_rest(rest: DoubleDouble) -> DoubleDouble {
+    const THIRD: DoubleDouble =
+        DoubleDouble { hi: 0.333_333_333_333_333_3, lo: 1.850_371_707_708_594e-17 };
     // Taylor: 1 + r(1 + r/2(1 + r/3(1 + r/4(…)))), in one f64 from the fourth power on.
     let r = rest.hi;
     let tail = r / 4.0
         * (1.0 + r / 5.0 * (1.0 + r / 6.0 * (1.0 + r / 7.0 * (1.0 + r / 8.0 * (1.0 + r / 9.0)))));
     let third = DoubleDouble::ONE + rest * THIRD * DoubleDouble::sum(1.0, tail);
     let second = DoubleDouble::ONE + rest * 0.5 * third;
-    let exp = DoubleDouble::ONE + rest * second;
-    (power * exp).scale(steps.div_euclid(64))
+    rest * second
 }
 
 impl From<f64> for DoubleDouble {
@@ -249,6 +274,40 @@ mod tests {
         ] {
             assert!(relative_error(DoubleDouble::from(x).ln(), hi, lo) < bound, "log {x}");
         }
+    }
+
+    #[test]
+    fn exp_m1_has_77_bits() {
+        let bound = 2.0_f64.powi(-77);
+        for (x, hi, lo) in [
+            (1e-300, 1e-300, 0.0),
+            (1e-10, 1.00000000005e-10, 3.3900133221217734e-27),
+            (0.003, 0.003004504503377026, -3.959666761238407e-20),
+            (-0.0054, -0.005385446208608829, -2.997883042008907e-19),
+            (0.0055, 0.005515152767336249, 3.957537648608259e-19),
+            (-0.3, -0.2591817793182821, -1.805530505953e-18),
+            (2.5, 11.182493960703473, 2.0334002173348147e-16),
+            (-30.0, -0.9999999999999064, -1.557128749895031e-17),
+        ] {
+            assert!(relative_error(DoubleDouble::from(x).exp_m1(), hi, lo) < bound, "e^{x} - 1");
+        }
+        assert_eq!(DoubleDouble::from(1e30).exp_m1().round(), f64::INFINITY);
+    }
+
+    #[test]
+    fn ln_1p_has_77_bits() {
+        let bound = 2.0_f64.powi(-77);
+        for (x, hi, lo) in [
+            (1e-300, 1e-300, 0.0),
+            (1e-10, 9.999999999500001e-11, -3.389513322121794e-27),
+            (-0.003, -0.0030045090202987217, -1.4550901662155656e-19),
+            (0.0055, 0.005484930230569685, 2.577979048653517e-19),
+            (0.7, 0.5306282510621704, -5.076541175216476e-18),
+            (1e8, 18.420680753952364, 9.38704990437131e-16),
+        ] {
+            assert!(relative_error(DoubleDouble::from(x).ln_1p(), hi, lo) < bound, "log(1 + {x})");
+        }
+        assert_eq!(DoubleDouble::from(f64::INFINITY).ln_1p().round(), f64::INFINITY);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use lipo::losses::{
-    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, PairHinge,
-    PairLogistic, PairLoss, PointMse, PointSigmoid, Reduction, ScoreTies, Softmax, Unweighted,
+    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, Nca,
+    PairFunction, PairHinge, PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction,
+    RobustLogistic, ScoreTies, SmoothedLogistic, Softmax, SquaredDifference, TargetMargin,
+    Unweighted,
 };
 use lipo::{Error, Lists, Real};
 use ndarray::{Array, Array1, Array2, ArrayRef, Dimension, Ix1, Ix2, RemoveAxis};
@@ -33,8 +35,25 @@ pub fn losses() -> Vec<(&'static str, Box<dyn Loss>)> {
     ]
 }
 
+/// The losses of other published objectives.
+pub fn objective_losses() -> Vec<(&'static str, Box<dyn Loss>)> {
+    fn pair<P: PairFunction + 'static>(function: P) -> Box<dyn Loss> {
+        Box::new(PairLoss::unweighted(function))
+    }
+    vec![
+        ("hinge of margin 0.45", pair(Hinge::with_margin(0.45).unwrap())),
+        ("hinge of margin 0", pair(Hinge::with_margin(0.0).unwrap())),
+        ("squared difference", pair(SquaredDifference::new(5.0).unwrap())),
+        ("smoothed logistic", pair(SmoothedLogistic::new(0.1).unwrap())),
+        ("robust logistic", pair(RobustLogistic::new(0.1).unwrap())),
+        ("logistic beyond a target margin", pair(TargetMargin::new(Logistic, 0.5).unwrap())),
+        ("nca", Box::new(Nca)),
+        ("pro", Box::new(Pro)),
+    ]
+}
+
 pub fn loss(name: &str) -> Box<dyn Loss> {
-    let found = losses().into_iter().find(|(known, _)| *known == name);
+    let found = losses().into_iter().chain(objective_losses()).find(|(known, _)| *known == name);
     found.unwrap_or_else(|| panic!("no loss is called {name}")).1
 }
 
@@ -89,11 +108,17 @@ pub fn pair_grid() -> Vec<(String, Box<dyn Loss>)> {
 /// The losses that are no pair losses, and the whole grid of those.
 pub fn every_loss() -> Vec<(String, Box<dyn Loss>)> {
     let others = losses().into_iter().filter(|(name, _)| !is_pair_loss(name));
+    let others = others.chain(objective_losses());
     others.map(|(name, loss)| (name.to_owned(), loss)).chain(pair_grid()).collect()
 }
 
 pub fn is_pair_loss(name: &str) -> bool {
-    !name.starts_with("point") && !matches!(name, "list-mle" | "softmax")
+    !name.starts_with("point") && !matches!(name, "list-mle" | "softmax" | "nca" | "pro")
+}
+
+/// Whether only the differences of scores count.
+pub fn takes_differences(name: &str) -> bool {
+    !name.starts_with("point") && !matches!(name, "nca" | "pro")
 }
 
 pub const REDUCTIONS: [Reduction; 3] =

@@ -9,7 +9,7 @@
 //! Each log-likelihood is concave in (θ, δ, log ν) or (θ, δ, log κ).
 
 use super::comparisons::{Comparisons, Pair};
-use super::fit::{Fit, Prior, Stopping, TieModel, davidson, mean};
+use super::fit::{Fit, Prior, Stopping, TieModel, davidson, log_sigmoid, mean};
 use super::information::Information;
 use super::newton::{Concave, maximise};
 use crate::Error;
@@ -231,21 +231,21 @@ impl BradleyTerry {
 }
 
 fn log_likelihood(pair: &Pair, d: f64, ties: TieModel) -> f64 {
-    let (up, down) = (Logistic::at(d), Logistic::at(-d));
     // An outcome that never came has no term, were its probability 0.
     let term = |count: f64, log: f64| if count > 0.0 { count * log } else { 0.0 };
     match ties {
-        TieModel::HalfWins => -pair.points() * up.log - (pair.losses + 0.5 * pair.ties) * down.log,
+        TieModel::HalfWins => {
+            pair.points() * log_sigmoid(d) + pair.turned().points() * log_sigmoid(-d)
+        }
         TieModel::Davidson { nu } => {
             let (_, log_sum) = davidson(d, nu.ln());
             0.5 * d * (pair.wins - pair.losses) + term(pair.ties, nu.ln()) - pair.total() * log_sum
         }
         TieModel::RaoKupper { kappa } => {
             let threshold = kappa.ln();
-            let (up, down) = (Logistic::at(d - threshold), Logistic::at(-d - threshold));
             term(pair.ties, (2.0 * threshold).exp_m1().ln())
-                - (pair.wins + pair.ties) * up.log
-                - (pair.losses + pair.ties) * down.log
+                + (pair.wins + pair.ties) * log_sigmoid(d - threshold)
+                + (pair.losses + pair.ties) * log_sigmoid(-d - threshold)
         }
     }
 }

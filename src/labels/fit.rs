@@ -99,11 +99,14 @@ impl Prior {
         match self {
             Self::None => 0.0,
             Self::Gaussian(deviation) => -0.5 * (strength / deviation).powi(2),
-            Self::PseudoCounts(count) => {
-                -count * (Logistic::at(strength).log + Logistic::at(-strength).log)
-            }
+            Self::PseudoCounts(count) => count * (log_sigmoid(strength) + log_sigmoid(-strength)),
         }
     }
+}
+
+/// log σ(x).
+pub(super) fn log_sigmoid(x: f64) -> f64 {
+    x.min(0.0) - Logistic::at(x).log
 }
 
 /// How likely a tie is, given the difference d of two log-strengths, with its fitted parameter.

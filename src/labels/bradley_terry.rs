@@ -155,9 +155,9 @@ impl BradleyTerry {
     ///
     /// - [`Error::Unconnected`] or [`Error::Separable`], without a prior, where the strengths have no
     ///   finite maximum ([`Comparisons::check_strongly_connected`]);
-    /// - [`Error::Undetermined`] where there are no wins to tell ν or κ from, or where an order
-    ///   effect could be strengths just as well;
-    /// - [`Error::NotConverged`]: also where ν, κ or δ grow for ever, the residual staying near 1;
+    /// - [`Error::Undetermined`] where an order effect could be strengths just as well, or where ν, κ
+    ///   or δ would grow for ever (all comparisons are ties; what is shown first always won);
+    /// - [`Error::NotConverged`] after the greatest number of iterations;
     /// - [`Error::Parameter`] for a prior or a tolerance that is not finite and positive.
     pub fn fit(&self, comparisons: &Comparisons) -> Result<Fit, Error> {
         self.stopping.check()?;
@@ -179,9 +179,18 @@ impl BradleyTerry {
         if let Some(at) = likelihood.threshold_at() {
             point[at] = start;
         }
-        let convergence = maximise(&mut likelihood, &mut point, &self.stopping);
-        let convergence = self.stopping.accept("Bradley–Terry", convergence)?;
+        let mut convergence = maximise(&mut likelihood, &mut point, &self.stopping);
         let (order_effect, ties) = likelihood.rest_of(&point);
+        if likelihood.runs_away(&point) {
+            convergence.converged = false;
+            if !self.stopping.accept_unconverged {
+                let parameter =
+                    if self.order_effect { "the order effect" } else { "the probability of a tie" };
+                let reason = "the likelihood grows for ever with it";
+                return Err(Error::Undetermined { parameter, reason });
+            }
+        }
+        let convergence = self.stopping.accept("Bradley–Terry", convergence)?;
         point.truncate(items);
         Ok(Fit { ties, order_effect, ..Fit::new(point, convergence) })
     }
@@ -371,6 +380,20 @@ impl Likelihood {
             Threshold::RaoKupper => TieModel::RaoKupper { kappa: threshold },
         };
         (order_effect, ties)
+    }
+
+    /// Whether δ or the threshold is on its way to infinity. Strengths alone are not, having been
+    /// checked before; with a parameter more, some outcome's probability then tends to 0 or 1, which
+    /// rounding takes for a maximum in the end.
+    fn runs_away(&self, point: &[f64]) -> bool {
+        const INFINITE: f64 = 30.0; // odds of 10¹³
+        let order_effect = self.order_effect_at().map_or(0.0, |at| point[at]);
+        let threshold = self.threshold_at().map_or(0.0, |at| point[at].abs());
+        let far = |pair: &Pair| {
+            let d = point[pair.first] - point[pair.second] + order_effect;
+            d.abs() + threshold > INFINITE
+        };
+        (self.order_effect || self.threshold_at().is_some()) && self.pairs.iter().any(far)
     }
 
     /// Of one pair: the derivatives by d and by the threshold, and the information on them.

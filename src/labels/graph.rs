@@ -115,7 +115,9 @@ mod tests {
             let edges: Vec<_> = (0..12).filter(|e| chosen >> e & 1 == 1).map(|e| all[e]).collect();
             let mut reach = [[false; 4]; 4];
             (0..4).for_each(|i| reach[i][i] = true);
-            edges.iter().for_each(|&(i, j)| reach[i][j] = true);
+            for &(i, j) in &edges {
+                reach[i][j] = true;
+            }
             for via in 0..4 {
                 for i in 0..4 {
                     for j in 0..4 {

@@ -73,7 +73,7 @@ fn comparisons(criterion: &mut Criterion) {
 /// Top-10 rankings of 20 items each.
 fn rankings(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("plackett-luce");
-    for (items, count) in [(59, 1_000), (1_000, 10_000)] {
+    for (items, count) in [(59, 1_000_u64), (1_000, 10_000)] {
         let mut rng = StdRng::seed_from_u64(42);
         let theta = strengths(items, &mut rng);
         let mut rankings = Rankings::new(items);
@@ -89,7 +89,7 @@ fn rankings(criterion: &mut Criterion) {
             let order: Vec<usize> = list.into_iter().map(|(_, item)| item).collect();
             rankings.push_top_of(&order[..10], &order[10..]).unwrap();
         }
-        group.throughput(Throughput::Elements(count as u64));
+        group.throughput(Throughput::Elements(count));
         group.bench_function(BenchmarkId::from_parameter(format!("{items}x{count}")), |bencher| {
             bencher.iter(|| PlackettLuce::default().fit(black_box(&rankings)).unwrap());
         });

@@ -14,12 +14,12 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
-use csv::{Reader, StringRecord};
+use csv::{ReaderBuilder, StringRecord};
 use lipo::labels::{
     BradleyTerry, Comparison, Comparisons, Fit, Outcome, Prior, Ties, average_win_rate,
     averaged_over_orders, bootstrap, position_bias,
@@ -114,6 +114,13 @@ struct Votes {
     records: Vec<Comparison>,
 }
 
+struct Columns {
+    left: usize,
+    right: usize,
+    winner: usize,
+    weight: Option<usize>,
+}
+
 fn main() -> ExitCode {
     let mut out = String::new();
     let result = run(&Args::parse(), &mut out).and_then(|()| Ok(write_all(&out)?));
@@ -132,11 +139,11 @@ fn write_all(text: &str) -> io::Result<()> {
 
 fn run(args: &Args, out: &mut String) -> Result<(), Box<dyn Error>> {
     let votes = match &args.file {
-        None => Votes::read(Reader::from_reader(SAMPLE.as_bytes()), args)?,
+        None => Votes::read(SAMPLE.as_bytes(), args)?,
         Some(file) => {
             let named = |error: &dyn Error| format!("{}: {error}", file.display());
-            let reader = Reader::from_path(file).map_err(|error| named(&error))?;
-            Votes::read(reader, args).map_err(|error| named(&*error))?
+            let text = std::fs::read(file).map_err(|error| named(&error))?;
+            Votes::read(&text, args).map_err(|error| named(&*error))?
         }
     };
     let all = Comparisons::from_records(votes.names.len(), votes.records.iter().copied())?;
@@ -153,33 +160,53 @@ fn run(args: &Args, out: &mut String) -> Result<(), Box<dyn Error>> {
 }
 
 impl Votes {
-    fn read<R: Read>(mut reader: Reader<R>, args: &Args) -> Result<Self, Box<dyn Error>> {
+    fn read(text: &[u8], args: &Args) -> Result<Self, Box<dyn Error>> {
+        // Records of another length are told from here, with the line they stand in.
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(text);
         let header = reader.headers()?.clone();
         let column = |name: &str| {
             let place = header.iter().position(|field| field == name);
             place.ok_or_else(|| format!("no column {name:?}, but {:?}", Vec::from_iter(&header)))
         };
-        let (left, right) = (column(&args.left)?, column(&args.right)?);
-        let winner = column(&args.winner)?;
-        let weight = args.weight.as_deref().map(column).transpose()?;
+        let columns = Columns {
+            left: column(&args.left)?,
+            right: column(&args.right)?,
+            winner: column(&args.winner)?,
+            weight: args.weight.as_deref().map(column).transpose()?,
+        };
         let mut votes = Self::default();
-        for record in reader.records() {
-            let record = record?;
-            let line = record.position().map_or(0, csv::Position::line);
-            let wrong = |what: String| format!("line {line}: {what}");
-            let vote = Self::outcome(&record[winner], args).and_then(|outcome| {
-                let [first, second] = [left, right].map(|column| votes.number(&record, column));
-                let weight = weight.map_or(Ok(1.0), |column| parse_weight(&record[column]))?;
-                Ok(Comparison::new(first?, second?, outcome).weight(weight))
-            });
-            let vote = vote.map_err(wrong)?;
-            if vote.first == vote.second {
-                let what = format!("{:?} is compared with itself", votes.names[vote.first]);
-                return Err(wrong(what).into());
-            }
-            votes.records.push(vote);
+        let mut record = StringRecord::new();
+        loop {
+            let start = reader.position().byte();
+            let vote = match reader.read_record(&mut record) {
+                Ok(false) if votes.records.is_empty() => return Err("there are no votes".into()),
+                Ok(false) => return Ok(votes),
+                Ok(true) if record.len() == header.len() => votes.vote(&record, &columns, args),
+                Ok(true) => Err(format!("{} fields under {} columns", record.len(), header.len())),
+                Err(error) => Err(match error.kind() {
+                    csv::ErrorKind::Utf8 { err, .. } => err.to_string(),
+                    _ => error.to_string(),
+                }),
+            };
+            let wrong = |what| format!("line {}: {what}", line_of_record(text, start));
+            votes.records.push(vote.map_err(wrong)?);
         }
-        Ok(votes)
+    }
+
+    fn vote(
+        &mut self,
+        record: &StringRecord,
+        columns: &Columns,
+        args: &Args,
+    ) -> Result<Comparison, String> {
+        let outcome = Self::outcome(&record[columns.winner], args)?;
+        let first = self.number(record, columns.left)?;
+        let second = self.number(record, columns.right)?;
+        if first == second {
+            return Err(format!("{:?} is compared with itself", self.names[first]));
+        }
+        let weight = columns.weight.map_or(Ok(1.0), |column| parse_weight(&record[column]))?;
+        Ok(Comparison::new(first, second, outcome).weight(weight))
     }
 
     fn outcome(word: &str, args: &Args) -> Result<Outcome, String> {
@@ -221,6 +248,13 @@ impl Votes {
         }
         text.into()
     }
+}
+
+/// The line of the record that is read from `start` on, blank lines being passed over.
+fn line_of_record(text: &[u8], start: u64) -> usize {
+    let start = usize::try_from(start).unwrap_or(usize::MAX).min(text.len());
+    let blank = text[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    text[..start + blank].split(|&byte| byte == b'\n').count()
 }
 
 fn parse_weight(field: &str) -> Result<f64, String> {

@@ -36,7 +36,7 @@
 //! | module | from | to |
 //! |---|---|---|
 //! | [`scores`] | log-probabilities of tokens and of responses, β | scores, and the chain rule back |
-//! | [`labels`] | win probabilities, ranks, rewards | labels |
+//! | [`labels`] | win probabilities, ranks, rewards; votes, ratings, rankings | labels |
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
 //! | [`order`] | keys | orders, under the one rule for ties |

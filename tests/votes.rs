@@ -13,8 +13,14 @@ fn run(args: &[&str]) -> Output {
     let test = std::env::current_exe().expect("a test knows its path");
     let name = format!("votes{}", std::env::consts::EXE_SUFFIX);
     let built = test.parent().and_then(|deps| deps.parent());
-    let program = built.expect("a test lies in deps").join("examples").join(name);
-    Command::new(program).args(args).output().expect("the example is built with the tests")
+    let program = built.expect("a test lies in target/<profile>/deps").join("examples").join(name);
+    assert!(
+        program.exists(),
+        "{} is not built: `cargo test` builds it, `cargo test --test votes` does not; run \
+         `cargo build --example votes` first",
+        program.display()
+    );
+    Command::new(program).args(args).output().expect("the example runs")
 }
 
 fn stdout(args: &[&str]) -> String {
@@ -131,7 +137,7 @@ fn names_of_columns_and_winners_are_options() {
 #[test]
 fn bad_files_are_named_with_their_lines() {
     let cases = [
-        ("short", "left,right,winner\na,b,left\nb,c\n", "line: 3"),
+        ("short", "left,right,winner\na,b,left\nb,c\n", "line 3: 2 fields under 3 columns"),
         ("winner", "left,right,winner\na,b,left\nb,a,middle\n", "line 3: \"middle\""),
         (
             "itself",
@@ -140,6 +146,8 @@ fn bad_files_are_named_with_their_lines() {
         ),
         ("unnamed", "left,right,winner\n,b,left\n", "line 2: nothing is named in column 1"),
         ("column", "first,second,winner\na,b,left\n", "no column \"left\""),
+        ("empty", "left,right,winner\n", "there are no votes"),
+        ("bytes", "left,right,winner\n\n\na,b,left,\n", "line 4: 4 fields"),
         ("apart", "left,right,winner\na,b,tie\nc,d,tie\n", "2 parts that no comparison links"),
         ("won", "left,right,winner\na,b,left\nb,c,tie\n", "\n  a\n  b, c"),
     ];

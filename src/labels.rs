@@ -81,7 +81,7 @@
 //! | [`borda`], [`copeland`] | counts of points; of opponents beaten | none |
 //! | [`BradleyTerry`] | maximum likelihood; ties, order effect, prior; [`Information`] | last Newton step |
 //! | [`Newman`] | the same maximum by Newman's iteration | last change of θ |
-//! | [`RankCentrality`] | stationary distribution of a walk towards winners | Σ\|π P − π\| |
+//! | [`RankCentrality`] | stationary distribution of a walk towards winners | last change of θ |
 //! | [`PlackettLuce`] | maximum likelihood of [`Rankings`] | last Newton step |
 //!
 //! None fails silently. Comparisons that do not link all items are [`Error::Unconnected`], which

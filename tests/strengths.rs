@@ -119,6 +119,26 @@ fn a_ring_is_level() {
     }
 }
 
+/// Each item of a chain beats the next two times of three: θ falls by log 2 a step, and differences
+/// add up their variances, 1/(3 · ⅔ · ⅓) a step.
+#[test]
+fn a_chain_adds_up() {
+    let items = 60;
+    let steps = (1..items).flat_map(|item| [(item - 1, item), (item - 1, item), (item, item - 1)]);
+    let votes = won(items, &steps.collect::<Vec<_>>());
+    let model = BradleyTerry::default();
+    let fits = [model.fit(&votes), RankCentrality::default().fit(&votes)];
+    for (fit, tolerance) in fits.into_iter().zip([1e-10, 1e-8]) {
+        let theta = fit.unwrap().strengths;
+        for item in 1..items {
+            assert!(close(theta[item - 1] - theta[item], 2.0_f64.ln(), tolerance), "{theta}");
+        }
+    }
+    let information = model.information(&votes, &model.fit(&votes).unwrap()).unwrap();
+    let error = information.standard_error_of_difference(0, items - 1).unwrap();
+    assert!(close(error, f64::sqrt(1.5 * 59.0), 1e-9), "{error}");
+}
+
 /// The direct route for all K² comparisons and the strengths' agree where Ψ is Bradley–Terry, and
 /// then a connected part of Ψ is enough.
 #[test]

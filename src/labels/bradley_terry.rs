@@ -165,12 +165,7 @@ impl BradleyTerry {
         if self.prior == Prior::None {
             comparisons.check_strongly_connected()?;
         }
-        if self.order_effect && order_effect_is_strengths(comparisons) {
-            return Err(Error::Undetermined {
-                parameter: "the order effect",
-                reason: "strengths could explain it just as well",
-            });
-        }
+        self.check_order_effect(comparisons)?;
         let (start, fitted) = self.ties.starting_at(comparisons)?;
         let (ties, start) = if fitted { Threshold::of(start) } else { Threshold::fixed(start) };
         let mut likelihood = Likelihood::new(comparisons, ties, self.order_effect, self.prior);
@@ -220,8 +215,8 @@ impl BradleyTerry {
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] where the comparisons are of another number of items, and without a prior
-    /// [`Error::Unconnected`].
+    /// [`Error::Shape`] where the comparisons are of another number of items,
+    /// [`Error::Undetermined`] as in [`fit`](Self::fit), and without a prior [`Error::Unconnected`].
     pub fn information(&self, comparisons: &Comparisons, fit: &Fit) -> Result<Information, Error> {
         let items = [fit.strengths.len()];
         same_shape("comparisons", &[comparisons.items()], &items)?;
@@ -229,6 +224,7 @@ impl BradleyTerry {
         if self.prior == Prior::None {
             comparisons.check_connected()?;
         }
+        self.check_order_effect(comparisons)?;
         let (ties, threshold) = Threshold::of(fit.ties);
         let mut likelihood = Likelihood::new(comparisons, ties, self.order_effect, self.prior);
         let mut point: Vec<f64> = fit.strengths.iter().map(|theta| theta - fit.origin).collect();
@@ -236,6 +232,15 @@ impl BradleyTerry {
         point.extend(likelihood.threshold_at().map(|_| threshold));
         likelihood.move_to(&point, &mut vec![0.0; point.len()]);
         Ok(Information::new(likelihood))
+    }
+
+    fn check_order_effect(&self, comparisons: &Comparisons) -> Result<(), Error> {
+        if self.order_effect && order_effect_is_strengths(comparisons) {
+            let (parameter, reason) =
+                ("the order effect", "strengths could explain it just as well");
+            return Err(Error::Undetermined { parameter, reason });
+        }
+        Ok(())
     }
 }
 

@@ -13,8 +13,8 @@ use crate::Error;
 /// Strengths by rank centrality: the stationary distribution of a walk towards winners.
 ///
 /// Under a Bradley–Terry model the shares of points tend to π_j/(π_i + π_j), and π to the strengths;
-/// [`Fit::shares`] is π. The residual is Σ|π P − π|, where the walk has slowed down to the rate of
-/// the graph. A tie is half a point for each.
+/// [`Fit::shares`] is π. The residual is the greatest |π P − π| / π: the last change of a θ, which bounds
+/// the error where the walk mixes in a few steps. A tie is half a point for each.
 ///
 /// ```
 /// use lipo::labels::{Comparisons, RankCentrality};
@@ -37,7 +37,7 @@ pub struct RankCentrality {
 
 impl Default for RankCentrality {
     fn default() -> Self {
-        Self { pseudo_counts: 0.0, stopping: Stopping::new(1e-13, 100_000) }
+        Self { pseudo_counts: 0.0, stopping: Stopping::new(1e-12, 100_000) }
     }
 }
 
@@ -99,13 +99,18 @@ impl RankCentrality {
                 flow[first] += to_first;
                 flow[second] -= to_first;
             }
-            let residual = flow.iter().map(|flow| flow.abs()).sum::<f64>() / most;
+            // Relative to each share: small ones have to be right too, as their logarithms are.
+            let residual = flow.iter().zip(&shares).fold(0.0_f64, |greatest, (flow, share)| {
+                let change = (flow / (most * share)).abs();
+                if change.is_nan() { f64::INFINITY } else { greatest.max(change) }
+            });
             shares.iter_mut().zip(&flow).for_each(|(share, flow)| *share += flow / most);
             convergence.iterations += 1;
             convergence.residual = residual;
             convergence.converged = residual <= self.stopping.tolerance;
         }
         let convergence = self.stopping.accept("rank centrality", convergence)?;
+        // Shares below the range, which an unconverged fit may have.
         let strengths = shares.iter().map(|share| share.max(f64::MIN_POSITIVE).ln()).collect();
         Ok(Fit::new(strengths, convergence))
     }

@@ -86,8 +86,8 @@
 //!
 //! None fails silently. Comparisons that do not link all items are [`Error::Unconnected`], which
 //! names the parts; an item (or several) that never lost is [`Error::Separable`] where strengths
-//! would be infinite; a [`Prior`], or the `pseudo_counts` of an estimator, makes both fine. What did
-//! not converge is [`Error::NotConverged`], unless [`Stopping::accept_unconverged`] asks for the last
+//! would be infinite. A [`Prior`], or [`Newman`]'s `pseudo_counts`, makes both fine, those of
+//! [`RankCentrality`] the second, [`average_win_rate_with_prior`] the first. What did not converge is [`Error::NotConverged`], unless [`Stopping::accept_unconverged`] asks for the last
 //! iterate, whose [`Convergence`] says so.
 //!
 //! How sure is it? [`BradleyTerry::information`] has standard errors, [`bootstrap`] seeded intervals of
@@ -109,8 +109,10 @@
 //! | choix `rank_centrality` | θ of [`RankCentrality`] |
 //! | choix `ilsr_rankings`, `opt_rankings`; `ilsr_top1` | θ of [`PlackettLuce`]; with [`Rankings::push_top_of`] of one |
 //!
-//! evalica stops when the norm of the change is below its `tolerance`; at its default of 10⁻⁶ its
-//! digits from about the sixth on are those of its last step.
+//! `cargo run --release --example votes -- FILE.csv` prints evalica's average win rate and, as the share,
+//! its Bradley–Terry score divided by the sum of all; with `--format json`, to the last digit.
+//! evalica stops when the norm of the change is below its `tolerance`; at its default of 10⁻⁶ its shares
+//! of 59 items in 9,000 votes are within 10⁻⁹ of these (`tests/strength_figures.rs`).
 
 mod bootstrap;
 mod bradley_terry;

@@ -179,8 +179,11 @@ impl BradleyTerry {
         if likelihood.runs_away(&point) {
             convergence.converged = false;
             if !self.stopping.accept_unconverged {
-                let parameter =
-                    if self.order_effect { "the order effect" } else { "the probability of a tie" };
+                let parameter = match (self.order_effect, likelihood.threshold_at()) {
+                    (true, None) => "the order effect",
+                    (true, Some(_)) => "the order effect or the probability of a tie",
+                    (false, _) => "the probability of a tie",
+                };
                 let reason = "the likelihood grows for ever with it";
                 return Err(Error::Undetermined { parameter, reason });
             }

@@ -87,8 +87,9 @@
 //! None fails silently. Comparisons that do not link all items are [`Error::Unconnected`], which
 //! names the parts; an item (or several) that never lost is [`Error::Separable`] where strengths
 //! would be infinite. A [`Prior`], or [`Newman`]'s `pseudo_counts`, makes both fine, those of
-//! [`RankCentrality`] the second, [`average_win_rate_with_prior`] the first. What did not converge is [`Error::NotConverged`], unless [`Stopping::accept_unconverged`] asks for the last
-//! iterate, whose [`Convergence`] says so.
+//! [`RankCentrality`] the second, [`average_win_rate_with_prior`] the first. What did not converge is
+//! [`Error::NotConverged`], unless [`Stopping::accept_unconverged`] asks for the last iterate, whose
+//! [`Convergence`] says so.
 //!
 //! How sure is it? [`BradleyTerry::information`] has standard errors, [`bootstrap`] seeded intervals of
 //! anything, ψ among them. Which pairs to ask next? [`random_pairs`], [`cyclic_pairs`],

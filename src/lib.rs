@@ -37,7 +37,7 @@
 //! |---|---|---|
 //! | [`objectives`] | the name of a published objective | the reward and the loss that are it |
 //! | [`scores`] | log-probabilities of tokens and of responses, β | scores, and the chain rule back |
-//! | [`labels`] | win probabilities, ranks, rewards | labels |
+//! | [`labels`] | win probabilities, ranks, rewards; votes, ratings, rankings | labels |
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`metrics`] | scores and labels | how good the ranking is: NDCG, MAP, pair accuracy, … |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |

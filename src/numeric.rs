@@ -1,9 +1,11 @@
-//! The arithmetic that the losses share: sums that keep their rounding errors, and the exponential
-//! and logarithm to the last bit.
+//! The arithmetic that losses and labels share: sums that keep their rounding errors, the
+//! exponential and logarithm to the last bit, seeded random numbers.
 
 mod double_double;
+mod random;
 
 pub(crate) use double_double::DoubleDouble;
+pub(crate) use random::SplitMix64;
 
 /// A running sum that keeps what each addition rounds away (Neumaier). Once infinite, it stays so.
 #[derive(Debug, Clone, Copy, Default)]

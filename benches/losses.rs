@@ -1,90 +1,156 @@
-//! What does a loss cost? Value and gradient together, over list sizes, for single lists and
-//! batches, in f32 and f64.
+//! What does a loss cost? Value and gradient together, as a trainer calls them.
 //!
-//!     cargo bench --bench losses              # all
-//!     cargo bench --bench losses -- batch/f32/lambda-loss
+//!     cargo bench --bench losses                          # all
+//!     cargo bench --bench losses -- f32/lambda-loss       # one loss, over lists × size
+//!     cargo bench --bench losses -- growth/size           # how time grows with the size of lists
 //!
-//! Throughput is in items. Timings drift with the machine: compare figures of one run.
+//! | group | question | throughput |
+//! |---|---|---|
+//! | `f32`, `f64` | what a pair or an item costs, over numbers of lists and their size | pairs or items |
+//! | `growth/size` | time when the size doubles: 4 lists | pairs or items |
+//! | `growth/lists` | time when the number of lists doubles: size 64 | lists |
+//! | `single` | one list of 8 through `Box<dyn Loss>`, as a search engine calls it | lists |
+//!
+//! Timings drift with the machine: compare figures of one run. `benches/peers/run.py` sets them side
+//! by side with other libraries and with the plain kernels.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{
-    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+    BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group,
+    criterion_main,
 };
 use lipo::losses::{
     LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
     Softmax, Workspace,
 };
 use lipo::{Lists, Real};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, Array3};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
 
-const SIZES: [usize; 5] = [2, 8, 32, 128, 1024];
-/// Items of a batch, whatever the list size.
-const ITEMS: usize = 8192;
+/// Fewer make lists that a branch predictor learns by heart.
+const LEAST_ITEMS: usize = 32768;
+const MOST_ITEMS: usize = 65536;
 
-fn losses() -> [(&'static str, Box<dyn Loss>); 7] {
+/// What the time of a loss is proportional to, at best.
+#[derive(Clone, Copy)]
+enum Term {
+    Item,
+    Pair,
+}
+
+impl Term {
+    fn count(self, (lists, size): (usize, usize)) -> Throughput {
+        Throughput::Elements(match self {
+            Self::Item => lists * size,
+            Self::Pair => lists * size * (size - 1) / 2,
+        } as u64)
+    }
+}
+
+fn losses() -> [(&'static str, Term, Box<dyn Loss>); 7] {
     [
-        ("point-mse", Box::new(PointMse)),
-        ("point-sigmoid", Box::new(PointSigmoid)),
-        ("pair-hinge", Box::new(PairHinge::default())),
-        ("pair-logistic", Box::new(PairLogistic::default())),
-        ("list-mle", Box::new(ListMle)),
-        ("softmax", Box::new(Softmax)),
-        ("lambda-loss", Box::new(LambdaLoss::default())),
+        ("point-mse", Term::Item, Box::new(PointMse)),
+        ("point-sigmoid", Term::Item, Box::new(PointSigmoid)),
+        ("pair-hinge", Term::Pair, Box::new(PairHinge::default())),
+        ("pair-logistic", Term::Pair, Box::new(PairLogistic::default())),
+        ("list-mle", Term::Item, Box::new(ListMle)),
+        ("softmax", Term::Item, Box::new(Softmax)),
+        ("lambda-loss", Term::Pair, Box::new(LambdaLoss::default())),
     ]
 }
 
-/// Scores N(0, 2²) and labels uniform in [0, 1).
-fn lists<F: Real>(lists: usize, size: usize) -> (Array2<F>, Array2<F>) {
+/// Batches of scores N(0, 2²) and labels uniform in [0, 1).
+fn batches<F: Real>((lists, size): (usize, usize)) -> (Array3<F>, Array3<F>) {
     let mut rng = StdRng::seed_from_u64(42);
-    let scores = Array2::from_shape_simple_fn((lists, size), || {
+    let shape = (LEAST_ITEMS.div_ceil(lists * size), lists, size);
+    let scores = Array3::from_shape_simple_fn(shape, || {
         F::narrow(2.0 * rng.sample::<f64, _>(StandardNormal))
     });
-    let labels = Array2::from_shape_simple_fn((lists, size), || F::narrow(rng.random()));
+    let labels = Array3::from_shape_simple_fn(shape, || F::narrow(rng.random()));
     (scores, labels)
 }
 
-/// As a trainer calls it: checks, value and gradient into arrays that are there already.
+/// Checks, value and gradient into an array that is there already, of one batch after the other.
 fn step<F: Real>(
     group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
     loss: &dyn Loss,
-    name: &str,
-    (scores, labels): &(Array2<F>, Array2<F>),
+    shape: (usize, usize),
 ) {
+    let (scores, labels) = batches::<F>(shape);
+    let mut pairs = scores.outer_iter().zip(labels.outer_iter()).cycle();
     let mut workspace = Workspace::default();
-    let mut grad = Array2::zeros(scores.dim());
-    group.throughput(Throughput::Elements(scores.len() as u64));
-    group.bench_function(BenchmarkId::new(name, scores.len_of(Axis(1))), |bencher| {
+    let mut grad = Array2::zeros(shape);
+    group.bench_function(id, |bencher| {
         bencher.iter(|| {
-            let lists = Lists::dense(black_box(scores), black_box(labels)).build().unwrap();
+            let (scores, labels) = pairs.next().unwrap();
+            let lists = Lists::dense(black_box(&scores), black_box(&labels)).build().unwrap();
             let reduction = Reduction::MeanOverLists;
             loss.reduced_into(&lists, reduction, &mut grad, &mut workspace).unwrap()
         });
     });
 }
 
-fn sweep<F: Real>(criterion: &mut Criterion, what: &str, count: impl Fn(usize) -> usize) {
-    let mut group = criterion.benchmark_group(what);
-    for (name, loss) in &losses() {
-        for size in SIZES {
-            step(&mut group, &**loss, name, &lists::<F>(count(size), size));
+/// Each loss over numbers of lists and their size.
+fn shapes<F: Real>(criterion: &mut Criterion, dtype: &str) {
+    let mut group = criterion.benchmark_group(dtype);
+    for (name, term, loss) in &losses() {
+        for size in [2, 8, 64, 1024] {
+            for lists in [16, 256, 4096] {
+                let shape = (lists, size);
+                if lists * size <= MOST_ITEMS {
+                    group.throughput(term.count(shape));
+                    let id = BenchmarkId::new(*name, format!("{lists}x{size}"));
+                    step::<F>(&mut group, id, &**loss, shape);
+                }
+            }
         }
     }
     group.finish();
 }
 
-fn single_list(criterion: &mut Criterion) {
-    sweep::<f32>(criterion, "single/f32", |_| 1);
-    sweep::<f64>(criterion, "single/f64", |_| 1);
+fn both_types(criterion: &mut Criterion) {
+    shapes::<f32>(criterion, "f32");
+    shapes::<f64>(criterion, "f64");
 }
 
-fn batch(criterion: &mut Criterion) {
-    sweep::<f32>(criterion, "batch/f32", |size| ITEMS / size);
-    sweep::<f64>(criterion, "batch/f64", |size| ITEMS / size);
+fn growth(criterion: &mut Criterion) {
+    let doubling = |from: usize, to: usize| {
+        std::iter::successors(Some(from), |size| Some(2 * size)).take_while(move |&size| size <= to)
+    };
+    let mut group = criterion.benchmark_group("growth/size");
+    group.sampling_mode(SamplingMode::Flat); // the largest take a tenth of a second
+    for (name, term, loss) in &losses() {
+        for size in doubling(16, 8192) {
+            let shape = (4, size);
+            group.throughput(term.count(shape));
+            step::<f32>(&mut group, BenchmarkId::new(*name, size), &**loss, shape);
+        }
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("growth/lists");
+    for (name, _, loss) in &losses() {
+        for lists in doubling(16, 1024) {
+            group.throughput(Throughput::Elements(lists as u64));
+            step::<f32>(&mut group, BenchmarkId::new(*name, lists), &**loss, (lists, 64));
+        }
+    }
+    group.finish();
+}
+
+fn single(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("single");
+    group.throughput(Throughput::Elements(1));
+    for (name, _, loss) in &losses() {
+        step::<f32>(&mut group, BenchmarkId::new(*name, "f32"), &**loss, (1, 8));
+        step::<f64>(&mut group, BenchmarkId::new(*name, "f64"), &**loss, (1, 8));
+    }
+    group.finish();
 }
 
 criterion_group! {
@@ -93,6 +159,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500))
         .sample_size(20);
-    targets = single_list, batch
+    targets = both_types, growth, single
 }
 criterion_main!(benches);

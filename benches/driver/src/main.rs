@@ -1,0 +1,179 @@
+//! Runs one loss on lists from files, again and again, as a trainer calls it: `Lists` is built and
+//! checked, value and gradient come from a `&dyn Loss` into arrays that are there already.
+//!
+//! Commands come one a line on standard input, and each is answered by one line:
+//!
+//! | command | answer |
+//! |---|---|
+//! | `load LOSS DTYPE LISTS SIZE SCORES LABELS` | `ok`; the files hold batches of LISTS × SIZE items |
+//! | `result GRADIENT` | the value of the first batch; its gradient goes to the file |
+//! | `time SECONDS` | how many calls that took, and the least time of one in nanoseconds |
+//! | `count` | `ok`, after one call of [`counted`], whose instructions callgrind counts |
+//! | `features` | the machine's instruction sets |
+//!
+//! Numbers in files are f64 in the machine's byte order, whatever the type of the arrays.
+
+use std::hint::black_box;
+use std::io::{BufRead, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lipo::losses::{
+    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
+    Softmax, Workspace,
+};
+use lipo::{Lists, Real};
+use ndarray::Array2;
+
+type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Calls shorter than this are timed several at once, so that reading the clock costs nothing.
+const WORTH_TIMING: Duration = Duration::from_micros(20);
+
+fn main() -> Fallible<()> {
+    let mut case: Option<Box<dyn Call>> = None;
+    for line in std::io::stdin().lock().lines() {
+        let line = line?;
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let loaded = case.as_deref_mut().ok_or("nothing is loaded");
+        let answer = match words[..] {
+            ["load", name, dtype, lists, size, scores, labels] => {
+                let shape = (lists.parse()?, size.parse()?);
+                case = Some(match dtype {
+                    "f32" => Box::new(Case::<f32>::load(name, shape, scores, labels)?),
+                    "f64" => Box::new(Case::<f64>::load(name, shape, scores, labels)?),
+                    _ => return Err(format!("no type is called {dtype}").into()),
+                });
+                "ok".to_owned()
+            }
+            ["result", gradient] => loaded?.result(gradient.as_ref())?.to_string(),
+            ["time", seconds] => {
+                let (calls, least) = time(loaded?, Duration::from_secs_f64(seconds.parse()?));
+                format!("{calls} {least}")
+            }
+            ["count"] => {
+                counted(loaded?);
+                "ok".to_owned()
+            }
+            ["features"] => features(),
+            _ => return Err(format!("not a command: {line}").into()),
+        };
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{answer}")?;
+        out.flush()?;
+    }
+    Ok(())
+}
+
+fn loss(name: &str) -> Fallible<Box<dyn Loss>> {
+    Ok(match name {
+        "point-mse" => Box::new(PointMse),
+        "point-sigmoid" => Box::new(PointSigmoid),
+        "pair-hinge" => Box::new(PairHinge::default()),
+        "pair-logistic" => Box::new(PairLogistic::default()),
+        "list-mle" => Box::new(ListMle),
+        "softmax" => Box::new(Softmax),
+        "lambda-loss" => Box::new(LambdaLoss::default()),
+        _ => return Err(format!("no loss is called {name}").into()),
+    })
+}
+
+/// A loss and its lists, whatever their type.
+trait Call {
+    /// Value and gradient of the next batch; after the last one comes the first.
+    fn call(&mut self);
+
+    /// The value of the first batch; its gradient goes to a file.
+    fn result(&mut self, gradient: &Path) -> Fallible<f64>;
+}
+
+struct Case<F> {
+    loss: Box<dyn Loss>,
+    batches: Vec<(Array2<F>, Array2<F>)>,
+    next: usize,
+    grad: Array2<F>,
+    workspace: Workspace,
+}
+
+impl<F: Real> Case<F> {
+    fn load(name: &str, shape: (usize, usize), scores: &str, labels: &str) -> Fallible<Self> {
+        let batches = |path| -> Fallible<Vec<Array2<F>>> {
+            let bytes = std::fs::read(path)?;
+            let (numbers, []) = bytes.as_chunks() else { return Err("a number is cut off".into()) };
+            let number = |&bytes| F::narrow(f64::from_ne_bytes(bytes));
+            let batches = numbers
+                .chunks(shape.0 * shape.1)
+                .map(|batch| Array2::from_shape_vec(shape, batch.iter().map(number).collect()));
+            Ok(batches.collect::<Result<_, _>>()?)
+        };
+        Ok(Self {
+            loss: loss(name)?,
+            batches: batches(scores)?.into_iter().zip(batches(labels)?).collect(),
+            next: 0,
+            grad: Array2::zeros(shape),
+            workspace: Workspace::default(),
+        })
+    }
+
+    fn step(&mut self) -> Result<F, lipo::Error> {
+        let (scores, labels) = &self.batches[self.next];
+        self.next = (self.next + 1) % self.batches.len();
+        let lists = Lists::dense(black_box(scores), black_box(labels)).build()?;
+        let loss: &dyn Loss = black_box(&*self.loss);
+        loss.reduced_into(&lists, Reduction::Sum, &mut self.grad, &mut self.workspace)
+    }
+}
+
+impl<F: Real> Call for Case<F> {
+    fn call(&mut self) {
+        let value = self.step().expect("`result` has shown that the lists are valid");
+        black_box((value, &self.grad));
+    }
+
+    fn result(&mut self, gradient: &Path) -> Fallible<f64> {
+        self.next = 0;
+        let value = self.step()?;
+        let bytes: Vec<u8> =
+            self.grad.iter().flat_map(|slope| slope.widen().to_ne_bytes()).collect();
+        std::fs::write(gradient, bytes)?;
+        Ok(value.widen())
+    }
+}
+
+/// How many calls fit into a time, at least one, and the least time of one in nanoseconds.
+fn time(case: &mut dyn Call, budget: Duration) -> (u32, f64) {
+    let start = Instant::now();
+    let (mut calls, mut least, mut at_once) = (0, f64::INFINITY, 1);
+    while calls == 0 || start.elapsed() < budget {
+        let before = Instant::now();
+        for _ in 0..at_once {
+            case.call();
+        }
+        let took = before.elapsed();
+        least = least.min(took.as_nanos() as f64 / f64::from(at_once));
+        calls += at_once;
+        if took < WORTH_TIMING {
+            at_once *= 2;
+        }
+    }
+    (calls, least)
+}
+
+/// A function of its own, for callgrind to find.
+#[inline(never)]
+fn counted(case: &mut dyn Call) {
+    case.call();
+}
+
+fn features() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let known = [
+        ("avx2", is_x86_feature_detected!("avx2")),
+        ("fma", is_x86_feature_detected!("fma")),
+        ("avx512f", is_x86_feature_detected!("avx512f")),
+    ];
+    #[cfg(not(target_arch = "x86_64"))]
+    let known = [("neon", cfg!(target_feature = "neon"))];
+    let found = known.iter().filter(|(_, there)| *there).map(|(name, _)| *name);
+    [std::env::consts::ARCH].into_iter().chain(found).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,157 @@
+"""Runs another library's losses on lists from files: `peer.py rax|torch f32|f64`.
+
+Answers the same commands as `../driver/src/main.rs`, and `versions`. Rax's functions are taken as they
+are and compiled by `jax.jit`; torch has no such losses, so they are written here as one would write them.
+"""
+
+import math
+import os
+import sys
+import time
+
+import numpy as np
+
+
+LONG_CALL = 50_000_000  # nanoseconds
+
+
+class Rax:
+    def __init__(self, dtype):
+        os.environ["JAX_ENABLE_X64"] = "1" if dtype == "f64" else "0"
+        os.environ["JAX_PLATFORMS"] = "cpu"
+        import jax
+        import jax.numpy as jnp
+        import rax
+
+        self.jax, self.array = jax, jnp.asarray
+        self.versions = f"rax {rax.__version__}, jax {jax.__version__}"
+
+        def softmax(scores, labels, **options):
+            return rax.softmax_loss(scores, labels, label_fn=rax.utils.normalize_probabilities, **options)
+
+        def lambda_loss(scores, labels, **options):
+            return rax.pairwise_logistic_loss(scores, labels, lambdaweight_fn=rax.dcg_lambdaweight, **options)
+
+        self.losses = {
+            "point-mse": rax.pointwise_mse_loss,
+            "point-sigmoid": rax.pointwise_sigmoid_loss,
+            "pair-hinge": rax.pairwise_hinge_loss,
+            "pair-logistic": rax.pairwise_logistic_loss,
+            "list-mle": rax.listmle_loss,
+            "softmax": softmax,
+            "lambda-loss": lambda_loss,
+        }
+
+    def step(self, name):
+        """A function of scores and labels that gives value and gradient."""
+        loss, total = self.losses[name], self.jax.numpy.sum
+        step = self.jax.jit(self.jax.value_and_grad(lambda s, labels: loss(s, labels, reduce_fn=total)))
+        return lambda scores, labels: self.jax.block_until_ready(step(scores, labels))
+
+    def factor(self, name, size):
+        """What this crate's figures are multiplied by to be Rax's."""
+        return size if name == "lambda-loss" else 1.0
+
+
+class Torch:
+    def __init__(self, dtype):
+        import torch
+
+        torch.set_num_threads(1)
+        self.torch, self.array = torch, torch.from_numpy
+        self.versions = f"torch {torch.__version__}"
+
+    def step(self, name):
+        loss = getattr(self, name.replace("-", "_"))
+
+        def step(scores, labels):
+            scores = scores.detach().requires_grad_()
+            value = loss(scores, labels)
+            value.backward()
+            return value.detach(), scores.grad
+
+        return step
+
+    def factor(self, name, size):
+        return 1.0
+
+    def point_mse(self, scores, labels):
+        return self.torch.nn.functional.mse_loss(scores, labels, reduction="sum")
+
+    def point_sigmoid(self, scores, labels):
+        return self.torch.nn.functional.binary_cross_entropy_with_logits(scores, labels, reduction="sum")
+
+    def softmax(self, scores, labels):
+        return -(labels / labels.sum(-1, keepdim=True) * scores.log_softmax(-1)).sum()
+
+    def list_mle(self, scores, labels):
+        ordered = scores.gather(-1, labels.argsort(dim=-1, descending=True, stable=True))
+        return (ordered.flip(-1).logcumsumexp(-1).flip(-1) - ordered).sum()
+
+    def pairs(self, scores, labels):
+        """Margins of all ordered pairs, and which of them count: [N, K, K]."""
+        return scores[..., :, None] - scores[..., None, :], labels[..., :, None] > labels[..., None, :]
+
+    def pair_hinge(self, scores, labels):
+        margins, ordered = self.pairs(scores, labels)
+        return (ordered * (1 - margins).relu()).sum()
+
+    def pair_logistic(self, scores, labels):
+        margins, ordered = self.pairs(scores, labels)
+        return (ordered * self.torch.nn.functional.softplus(-margins)).sum()
+
+    def lambda_loss(self, scores, labels):
+        margins, ordered = self.pairs(scores, labels)
+        ranks = scores.detach().argsort(dim=-1, descending=True, stable=True).argsort(dim=-1) + 1
+        inverse_discounts = math.log(2) / self.torch.log1p(ranks.to(scores.dtype))
+        gains = self.torch.exp2(labels) - 1
+        difference = lambda x: (x[..., :, None] - x[..., None, :]).abs()
+        weights = difference(gains) * difference(inverse_discounts)
+        return (ordered * weights * self.torch.nn.functional.softplus(-margins)).sum()
+
+
+PEERS = {"rax": Rax, "torch": Torch}
+TYPES = {"f32": np.float32, "f64": np.float64}
+
+
+def main(library, dtype):
+    peer = PEERS[library](dtype)
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a library prints is no answer
+    for line in sys.stdin:
+        command, *words = line.split()
+        if command == "load":
+            name, _, lists, size, *files = words
+            numbers = (np.fromfile(file).reshape(-1, int(lists), int(size)).astype(TYPES[dtype]) for file in files)
+            batches = [tuple(map(peer.array, batch)) for batch in zip(*numbers)]
+            step, factor = peer.step(name), peer.factor(name, int(size))
+            answer = "ok"
+        elif command == "result":
+            value, gradient = step(*batches[0])
+            (np.asarray(gradient, np.float64) / factor).tofile(words[0])
+            answer = repr(float(value) / factor)
+        elif command == "time":
+            answer = "%d %r" % timing(step, batches, float(words[0]))
+        elif command == "versions":
+            answer = peer.versions
+        else:
+            raise SystemExit(f"not a command: {line}")
+        print(answer, file=answers, flush=True)
+
+
+def timing(step, batches, budget):
+    """How many calls fit into a time, at least one, and the least time of one in nanoseconds."""
+    calls, least = 0, math.inf
+    start = time.perf_counter_ns()
+    while calls == 0 or time.perf_counter_ns() - start < budget * 1e9:
+        batch = batches[calls % len(batches)]
+        before, used_before = time.perf_counter_ns(), time.process_time_ns()
+        step(*batch)
+        took, used = time.perf_counter_ns() - before, time.process_time_ns() - used_before
+        # Long calls are few: without this, whatever else runs on the core would count as the peer's.
+        least = min(least, used if took > LONG_CALL else took)
+        calls += 1
+    return calls, least
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -58,6 +58,8 @@ pub enum Spread {
     /// hide each other.
     #[default]
     Bars,
+    /// Error bars and a marker at each point, at its very x.
+    BarsInPlace,
     /// A band around a line without markers, for long lines.
     Bands,
     /// No intervals: markers alone.
@@ -178,7 +180,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, names: &[&str]) -> Result<()> {
                 let share = (index as f64 + 0.5) / panel.lines.len() as f64 - 0.5;
                 share * room * 1.4
             }
-            Spread::Bands | Spread::Hidden => 0.0,
+            Spread::BarsInPlace | Spread::Bands | Spread::Hidden => 0.0,
         };
         let finite = |&&(x, y): &&(f64, Interval)| x.is_finite() && y.mean.is_finite();
         let shown = |&(x, y): &(f64, Interval)| (along(x) + apart, y);
@@ -191,7 +193,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, names: &[&str]) -> Result<()> {
         }
         let means: Vec<_> = points.iter().map(|&(x, y)| (x, y.mean)).collect();
         chart.draw_series(LineSeries::new(means.clone(), colour.stroke_width(2)))?;
-        if panel.spread == Spread::Bars {
+        if matches!(panel.spread, Spread::Bars | Spread::BarsInPlace) {
             chart.draw_series(points.iter().map(|&(x, y)| {
                 PathElement::new([(x, y.low), (x, y.high)], colour.stroke_width(1))
             }))?;

@@ -135,7 +135,9 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, names: &[&str]) -> Result<()> {
     };
 
     // Names stand to the right of the axes.
-    let longest = panel.lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0);
+    let reference = panel.reference.iter().map(|(_, name)| name);
+    let names_shown = panel.lines.iter().map(|line| &line.name).chain(reference);
+    let longest = names_shown.map(|name| name.chars().count()).max().unwrap_or(0);
     let mut chart = ChartBuilder::on(area)
         .caption(&panel.title, text(16))
         .margin(10)
@@ -164,14 +166,15 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, names: &[&str]) -> Result<()> {
         .draw()?;
 
     let (left, top) = area.get_base_pixel();
+    let right = chart.backend_coord(&(x_high + room, low)).0 - left;
+    let mut to_name = Vec::new();
     if let Some((level, name)) = &panel.reference {
         let ends = [(x_low - room, *level), (x_high + room, *level)];
         chart.draw_series(DashedLineSeries::new(ends, 6, 4, INK.stroke_width(1)))?;
-        let (x, y) = chart.backend_coord(&ends[0]);
-        area.draw(&Text::new(name.clone(), (x - left + 6, y - top - 17), text(13)))?;
+        let (x, y) = chart.backend_coord(&ends[1]);
+        to_name.push(Name { end: (x - left, y - top), style: None, text: name });
     }
 
-    let mut ends = Vec::new();
     for (index, line) in panel.lines.iter().enumerate() {
         let style = names.iter().position(|name| *name == line.name).unwrap_or(index);
         let colour = COLOURS[style % COLOURS.len()];
@@ -205,23 +208,38 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, names: &[&str]) -> Result<()> {
             }
         }
         if let Some(last) = means.last() {
-            ends.push((chart.backend_coord(last), style, colour, &line.name));
+            let (x, y) = chart.backend_coord(last);
+            to_name.push(Name { end: (x - left, y - top), style: Some(style), text: &line.name });
         }
     }
-    name_ends(area, ends)
+    if panel.spread == Spread::BarsInPlace {
+        // Lines end anywhere: their names are a list.
+        for (index, name) in (0..).zip(to_name.iter_mut().filter(|name| name.style.is_some())) {
+            name.end = (right, 60 + index * APART);
+        }
+    }
+    draw_names(area, right, to_name)
 }
 
-/// Each line's name beside its last point, moved up or down where names would overlap.
-fn name_ends(area: &Area<'_>, mut ends: Vec<((i32, i32), usize, RGBColor, &String)>) -> Result<()> {
-    const APART: i32 = 18;
-    let (left, top) = area.get_base_pixel();
-    ends.sort_by_key(|end| end.0.1);
-    let Some(x) = ends.iter().map(|end| end.0.0 - left).max() else { return Ok(()) };
+/// What a line is called, and where it ends.
+struct Name<'a> {
+    end: (i32, i32),
+    /// None for the reference, which needs no marker.
+    style: Option<usize>,
+    text: &'a str,
+}
+
+/// The least distance of two names.
+const APART: i32 = 18;
+
+/// Names right of the axes, each beside its line's end, moved up or down where they would overlap.
+fn draw_names(area: &Area<'_>, right: i32, mut names: Vec<Name<'_>>) -> Result<()> {
+    names.sort_by_key(|name| name.end.1);
     // Overlapping names become a block around the mean of their places; blocks may meet and merge.
     let mut blocks: Vec<(f64, f64)> = Vec::new(); // the sum of the places, and the count
     let first = |&(sum, count): &(f64, f64)| sum / count - f64::from(APART) * (count - 1.0) / 2.0;
-    for end in &ends {
-        let mut block = (f64::from(end.0.1 - top), 1.0);
+    for name in &names {
+        let mut block = (f64::from(name.end.1), 1.0);
         while let Some(above) = blocks.last() {
             if first(above) + f64::from(APART) * above.1 <= first(&block) {
                 break;
@@ -231,21 +249,23 @@ fn name_ends(area: &Area<'_>, mut ends: Vec<((i32, i32), usize, RGBColor, &Strin
         }
         blocks.push(block);
     }
-    let mut places = blocks.iter().flat_map(|block| {
+    let places = blocks.iter().flat_map(|block| {
         #[allow(clippy::cast_possible_truncation)] // pixels
         let (first, count) = (first(block).round() as i32, block.1 as i32);
         (0..count).map(move |index| first + index * APART)
     });
-    for ((end_x, end_y), style, colour, name) in ends {
-        let Some(y) = places.next() else { break };
-        let leader = [(end_x - left + 6, end_y - top), (x + 16, y), (x + 20, y)];
-        area.draw(&PathElement::new(leader, colour.mix(0.6).stroke_width(1)))?;
-        mark(area, style, (x + 26, y), colour)?;
-        area.draw(&Text::new(
-            name.clone(),
-            (x + 36, y),
-            text(TEXT).pos(Pos::new(HPos::Left, VPos::Center)),
-        ))?;
+    let label = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
+    for (Name { end, style, text }, y) in names.into_iter().zip(places) {
+        let colour = style.map_or(INK, |style| COLOURS[style % COLOURS.len()]);
+        if end != (right, y) {
+            let leader = [(end.0 + 6, end.1), (right + 14, y), (right + 18, y)];
+            area.draw(&PathElement::new(leader, colour.mix(0.6).stroke_width(1)))?;
+        }
+        if let Some(style) = style {
+            mark(area, style, (right + 24, y), colour)?;
+        }
+        let x = right + if style.is_some() { 34 } else { 20 };
+        area.draw(&Text::new(text, (x, y), label.clone()))?;
     }
     Ok(())
 }

@@ -1,0 +1,156 @@
+//! What the examples share: intervals, tables, files and pictures.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rand::{SeedableRng, rngs::StdRng};
+use rand_distr::{Distribution, Normal};
+use serde::Serialize;
+
+#[path = "../examples/support/mod.rs"]
+mod support;
+use support::plot::{self, Bar, Line, Panel, Scale, Spread};
+use support::stats::{Interval, bootstrap};
+use support::table::{markdown, percent, write_csv};
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+fn normals(count: usize, mean: f64, rng: &mut StdRng) -> Vec<f64> {
+    let normal = Normal::new(mean, 1.0).expect("a positive deviation");
+    (0..count).map(|_| normal.sample(rng)).collect()
+}
+
+/// Of n normal values the interval is the mean ± 1.96 standard errors; a thousand resamples know
+/// their 2.5 % quantile within some per cent.
+#[test]
+fn an_interval_of_one_group_is_that_of_the_mean() {
+    let values = normals(400, 3.0, &mut StdRng::seed_from_u64(1));
+    let mean = values.iter().sum::<f64>() / 400.0;
+    let variance = values.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 400.0;
+    let margin = 1.96 * (variance / 400.0).sqrt();
+    let interval = bootstrap(&[values], 7);
+    assert!((interval.mean - mean).abs() < 1e-12);
+    assert!((interval.low - (mean - margin)).abs() < 0.15 * margin, "{interval:?}");
+    assert!((interval.high - (mean + margin)).abs() < 0.15 * margin, "{interval:?}");
+}
+
+/// Groups that differ make the interval wide, however many values they have.
+#[test]
+fn an_interval_of_groups_covers_the_groups() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let apart: Vec<_> =
+        [-3.0, -1.0, 1.0, 3.0].map(|mean| normals(400, mean, &mut rng)).into_iter().collect();
+    let together = vec![apart.concat()];
+    let (apart, together) = (bootstrap(&apart, 0), bootstrap(&together, 0));
+    assert!((apart.mean - together.mean).abs() < 1e-12);
+    // The deviation of the groups' means is √5, of their mean √5 / 2.
+    assert!((apart.margin() - 1.96 * 5.0_f64.sqrt() / 2.0).abs() < 0.4, "{apart:?}");
+    assert!(together.margin() < 0.2, "{together:?}");
+}
+
+#[test]
+fn intervals_of_little_are_what_they_can_be() {
+    assert_eq!(bootstrap(&[vec![0.25; 9]], 0), Interval::exact(0.25));
+    assert_eq!(bootstrap(&[vec![], vec![2.0]], 0), Interval::exact(2.0));
+    assert!(bootstrap(&[], 0).mean.is_nan() && bootstrap(&[vec![]], 0).low.is_nan());
+    let values = [vec![1.0, 2.0, 4.0]];
+    assert_eq!(bootstrap(&values, 3), bootstrap(&values, 3));
+}
+
+#[test]
+fn tables_are_markdown() {
+    let share = Interval { mean: 0.613, low: 0.59, high: 0.626 };
+    let rows = [vec!["softmax".to_owned(), percent(share)], vec!["λ".to_owned(), "-".to_owned()]];
+    assert_eq!(
+        markdown(&["loss", "wins, %"], rows),
+        "| loss    |    wins, % |\n\
+         |---------|------------|\n\
+         | softmax | 61.3 ± 1.8 |\n\
+         | λ       |          - |"
+    );
+}
+
+#[test]
+fn files_have_headers_and_errors_their_names() {
+    #[derive(Serialize)]
+    struct Record {
+        loss: &'static str,
+        value: f64,
+    }
+    let path = file("records.csv");
+    write_csv(&path, [Record { loss: "a, b", value: 0.5 }]).expect("writable");
+    assert_eq!(fs::read_to_string(&path).expect("written"), "loss,value\n\"a, b\",0.5\n");
+    let nowhere = file("nowhere").join("records.csv");
+    let error = write_csv(&nowhere, [0]).expect_err("no such directory").to_string();
+    assert!(error.starts_with(&nowhere.display().to_string()), "{error}");
+}
+
+/// The y of each text in an SVG.
+fn texts(svg: &str) -> Vec<(String, i32)> {
+    let attribute = |tag: &str, name: &str| {
+        let (_, rest) = tag.split_once(&format!(" {name}=\"")).expect("an attribute");
+        rest.split('"').next().expect("a value").parse::<i32>().expect("a number")
+    };
+    svg.split("<text")
+        .skip(1)
+        .map(|text| {
+            let (tag, rest) = text.split_once('>').expect("an end");
+            let content = rest.split('<').next().expect("a text").trim().to_owned();
+            (content, attribute(tag, "y"))
+        })
+        .collect()
+}
+
+/// Seven lines that end at the same place: their names are all there, apart, and in the lines' order.
+#[test]
+fn names_of_lines_do_not_overlap() {
+    let lines = (0..7).map(|index| {
+        let at = |x: f64| (x, Interval::exact(0.5 - 1e-4 * x * f64::from(index)));
+        Line { name: format!("line {index}"), points: vec![at(1.0), at(2.0)] }
+    });
+    let panel = Panel {
+        lines: lines.collect(),
+        y_range: Some((0.0, 1.0)),
+        reference: Some((0.5, "before".into())),
+        ..Panel::default()
+    };
+    for spread in [Spread::Bars, Spread::BarsInPlace, Spread::Bands, Spread::Hidden] {
+        let path = file("names.svg");
+        let panel = Panel { spread, ..panel.clone() };
+        plot::lines(&path, "Names", &[panel.clone(), panel]).expect("writable");
+        let texts = texts(&fs::read_to_string(&path).expect("written"));
+        let mut places: Vec<_> =
+            texts.iter().filter(|(text, _)| text.starts_with("line ")).take(7).collect();
+        assert_eq!(places.len(), 7);
+        places.sort_by_key(|(_, y)| *y);
+        let names: Vec<_> = places.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["line 0", "line 1", "line 2", "line 3", "line 4", "line 5", "line 6"]);
+        assert!(places.windows(2).all(|pair| pair[1].1 - pair[0].1 >= 18), "{places:?}");
+    }
+}
+
+/// Nothing to draw, or nothing finite, is an empty picture, not a panic or a NaN.
+#[test]
+fn pictures_of_little_are_drawn() {
+    let nothing = Line { name: "nothing".into(), points: vec![(1.0, Interval::exact(f64::NAN))] };
+    let one = Line { name: "one".into(), points: vec![(1.0, Interval::exact(2.0))] };
+    let path = file("little.svg");
+    for lines in [vec![], vec![nothing.clone()], vec![one.clone()], vec![nothing, one]] {
+        for x_scale in [Scale::Linear, Scale::Log] {
+            let panel = Panel { lines: lines.clone(), x_scale, ..Panel::default() };
+            plot::lines(&path, "Little", &[panel]).expect("writable");
+            let svg = fs::read_to_string(&path).expect("written");
+            assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{svg}");
+        }
+    }
+    plot::lines(&path, "None", &[]).expect("writable");
+    let bar = |mean| Bar { group: "g".into(), name: "n".into(), value: Interval::exact(mean) };
+    for bars in [vec![], vec![bar(f64::NAN)], vec![bar(0.0)], vec![bar(0.731)]] {
+        plot::bars(&path, "Bars", "x", &bars, None).expect("writable");
+    }
+    let svg = fs::read_to_string(&path).expect("written");
+    assert!(texts(&svg).iter().any(|(text, _)| text == "0.731"), "{svg}");
+    assert!(plot::lines(&file("nowhere").join("a.svg"), "Nowhere", &[]).is_err());
+}

@@ -43,6 +43,14 @@ pub(crate) fn within<F: Real>(
     Err(Error::OutOfRange { what, index: index(), value, range })
 }
 
+/// A cut-off, the last rank that counts, is at least 1.
+pub(crate) fn check_cutoff(cutoff: Option<usize>) -> Result<(), Error> {
+    if cutoff == Some(0) {
+        return Err(Error::Parameter { name: "cut-off", value: 0.0, range: "at least 1" });
+    }
+    Ok(())
+}
+
 /// The index of the `flat`th element, in logical order, of an array of the given shape.
 pub(crate) fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
     let mut index = vec![0; shape.len()];

@@ -397,54 +397,20 @@ impl<'a, F: Real> Flat<'a, F> {
 }
 
 /// The least and the greatest number, or None where one is not finite.
+#[cfg(feature = "simd")]
 fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
-    let mut seen = Seen::<F>::default();
-    let chunks = numbers.chunks_exact(SIDE_BY_SIDE);
-    let rest = chunks.remainder();
-    for chunk in chunks {
-        seen.see(chunk);
-    }
-    if let Some(&last) = rest.last() {
-        // Filled up with a number of its own.
-        let mut padded = [last; SIDE_BY_SIDE];
-        padded[..rest.len()].copy_from_slice(rest);
-        seen.see(&padded);
-    }
-    let finite = seen.zeros.iter().all(|&zero| zero == F::zero());
-    let least = seen.least.iter().fold(f64::INFINITY, |least, x| least.min(x.widen()));
-    let greatest = seen.greatest.iter().fold(f64::NEG_INFINITY, |most, x| most.max(x.widen()));
-    finite.then_some((least, greatest))
+    crate::vector::dispatch(crate::vector::FiniteRange(numbers))
 }
 
-/// So many numbers the compiler makes vectors of.
-const SIDE_BY_SIDE: usize = 16;
-
-struct Seen<F> {
-    least: [F; SIDE_BY_SIDE],
-    greatest: [F; SIDE_BY_SIDE],
-    /// NaN for good after a NaN or an infinity.
-    zeros: [F; SIDE_BY_SIDE],
-}
-
-impl<F: Real> Default for Seen<F> {
-    fn default() -> Self {
-        Self {
-            least: [F::infinity(); SIDE_BY_SIDE],
-            greatest: [F::neg_infinity(); SIDE_BY_SIDE],
-            zeros: [F::zero(); SIDE_BY_SIDE],
-        }
+/// The least and the greatest number, or None where one is not finite.
+#[cfg(not(feature = "simd"))]
+fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
+    let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+    for number in numbers {
+        let number = number.widen();
+        (least, greatest) = (least.min(number), greatest.max(number));
     }
-}
-
-impl<F: Real> Seen<F> {
-    #[inline]
-    fn see(&mut self, chunk: &[F]) {
-        for (i, &x) in chunk.iter().enumerate().take(SIDE_BY_SIDE) {
-            self.least[i] = if x < self.least[i] { x } else { self.least[i] };
-            self.greatest[i] = if x > self.greatest[i] { x } else { self.greatest[i] };
-            self.zeros[i] = self.zeros[i] + x * F::zero();
-        }
-    }
+    numbers.iter().all(|number| number.is_finite()).then_some((least, greatest))
 }
 
 /// Where a list stands in the flat arrays.

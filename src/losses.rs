@@ -188,14 +188,16 @@ pub enum Kernel {
     ListMle,
     PairHinge,
     PairLogistic,
-    /// With the default weight.
-    LambdaLoss,
+    /// With the weight of the DCG, up to a rank.
+    LambdaLoss {
+        cutoff: usize,
+    },
 }
 
 #[cfg(feature = "simd")]
 impl Kernel {
     fn is_of_pairs(self) -> bool {
-        matches!(self, Self::PairHinge | Self::PairLogistic | Self::LambdaLoss)
+        matches!(self, Self::PairHinge | Self::PairLogistic | Self::LambdaLoss { .. })
     }
 }
 
@@ -255,33 +257,17 @@ impl Total {
     /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
     const SHRINK: f64 = 6.223_015_277_861_142e-61;
 
-    /// Adds the values of lists, or of runs of them, without list weights.
+    /// Adds the values of lists without weights.
     fn add_all(&mut self, values: &[f64]) {
-        // Side by side, which the compiler makes vectors of.
-        const LANES: usize = 8;
-        let mut sums = [Sum::default(); LANES];
-        let mut greatest = [0.0_f64; LANES];
-        let mut add = |values: &[f64]| {
-            for (lane, &value) in values.iter().enumerate().take(LANES) {
-                sums[lane].add_moderate(value);
-                greatest[lane] =
-                    if value.abs() < greatest[lane] { greatest[lane] } else { value.abs() };
+        #[cfg(feature = "simd")]
+        {
+            let (sum, greatest) = crate::vector::dispatch(crate::vector::SumAndGreatest(values));
+            if greatest < Self::LARGE {
+                return self.moderate.add_exact(sum);
             }
-        };
-        let chunks = values.chunks_exact(LANES);
-        let rest = chunks.remainder();
-        for chunk in chunks {
-            add(chunk);
         }
-        add(rest);
-        if greatest.iter().all(|&value| value < Self::LARGE) {
-            for sum in sums {
-                self.moderate.add_exact(sum.exact());
-            }
-        } else {
-            for &value in values {
-                self.add(1.0, value);
-            }
+        for &value in values {
+            self.add(1.0, value);
         }
     }
 

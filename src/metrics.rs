@@ -546,10 +546,3 @@ fn greatest_weight(list: &List<'_>) -> f64 {
         if weight > greatest { weight } else { greatest }
     })
 }
-
-fn check_cutoff(cutoff: Option<usize>) -> Result<(), Error> {
-    if cutoff == Some(0) {
-        return Err(Error::Parameter { name: "cut-off", value: 0.0, range: "at least 1" });
-    }
-    Ok(())
-}

@@ -9,6 +9,7 @@
 use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::Real;
 use crate::numeric::{DoubleDouble, Sum};
 use pulp::{Arch, Scalar256b, Simd, WithSimd, bytemuck};
 
@@ -675,6 +676,87 @@ impl<S: Simd> Lanes<S, f64> {
             *lane = each(*lane);
         }
         Self { x, ..self }
+    }
+}
+
+/// The least and the greatest number, or None where one is not finite.
+pub(crate) struct FiniteRange<'a, F>(pub(crate) &'a [F]);
+
+impl<F: Real> WithSimd for FiniteRange<'_, F> {
+    type Output = Option<(f64, f64)>;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        // Several at a time, so that none waits for the one before.
+        const CHAINS: usize = 4;
+        let mut least = [Lanes::<S, F>::splat(simd, f64::INFINITY); CHAINS];
+        let mut greatest = [Lanes::<S, F>::splat(simd, f64::NEG_INFINITY); CHAINS];
+        // NaN for good after a NaN or an infinity.
+        let mut zeros = [Lanes::<S, F>::splat(simd, 0.0); CHAINS];
+        let vectors = F::vectors::<S>(self.0);
+        let mut see = |chain: usize, x: F::Vector<S>| {
+            let x = Lanes::of(simd, x);
+            least[chain] = least[chain].min(x);
+            greatest[chain] = greatest[chain].max(x);
+            zeros[chain] = x.times_plus(x.constant(0.0), zeros[chain]);
+        };
+        let chunks = vectors.chunks_exact(CHAINS);
+        for (chain, &x) in chunks.remainder().iter().enumerate() {
+            see(chain, x);
+        }
+        for chunk in chunks {
+            for (chain, &x) in chunk.iter().enumerate() {
+                see(chain, x);
+            }
+        }
+        let mut range = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut zero = F::zero();
+        let mut see = |least: F, greatest: F, zeros: F| {
+            range = (range.0.min(least.widen()), range.1.max(greatest.widen()));
+            zero = zero + zeros * F::zero();
+        };
+        for &x in &self.0[vectors.len() * F::lanes::<S>()..] {
+            see(x, x, x);
+        }
+        for chain in 0..CHAINS {
+            let [least, greatest, zeros] =
+                [least[chain], greatest[chain], zeros[chain]].map(|x| x.vector());
+            let numbers = |x| bytemuck::cast_slice::<_, F>(std::slice::from_ref(x));
+            let lanes = numbers(&least).iter().zip(numbers(&greatest)).zip(numbers(&zeros));
+            lanes.for_each(|((&least, &greatest), &zeros)| see(least, greatest, zeros));
+        }
+        (zero == F::zero()).then_some(range)
+    }
+}
+
+/// The sum of numbers that do not overflow, and the greatest magnitude of one.
+pub(crate) struct SumAndGreatest<'a>(pub(crate) &'a [f64]);
+
+impl WithSimd for SumAndGreatest<'_> {
+    type Output = (DoubleDouble, f64);
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) -> Self::Output {
+        let mut sums = [Wide::<S, f64>::zero(simd); 2];
+        let mut greatest = Lanes::<S, f64>::splat(simd, 0.0);
+        let vectors = f64::vectors::<S>(self.0);
+        for (k, &x) in vectors.iter().enumerate() {
+            let x = Lanes::of(simd, x);
+            sums[k % 2].add(x);
+            greatest = greatest.max(x.abs());
+        }
+        let mut sum = Sum::default();
+        sum.add_exact(sums[0].total());
+        sum.add_exact(sums[1].total());
+        let rest = &self.0[vectors.len() * S::F64_LANES..];
+        rest.iter().for_each(|&x| sum.add(x));
+        let greatest = greatest.vector();
+        let greatest = bytemuck::cast_slice::<_, f64>(std::slice::from_ref(&greatest)).iter();
+        let greatest = greatest.chain(rest).fold(0.0_f64, |greatest, x| {
+            // NaN is to be the greatest.
+            if x.abs() < greatest { greatest } else { x.abs() }
+        });
+        (sum.exact(), greatest)
     }
 }
 

@@ -242,8 +242,30 @@ fn an_infinite_discount_cuts_the_dcg_off() {
         [3.0 * 1.0, 2.0 * second, 0.0, 0.0],
         [7.0 * 1.0, 6.0 * second, 0.0, 0.0],
     ];
-    let delta = observed(weight, &[4.0, 3.0, 2.0, 1.0], &labels);
+    for weight in [weight, LambdaWeight::dcg().cutoff(2)] {
+        let delta = observed(weight, &[4.0, 3.0, 2.0, 1.0], &labels);
+        assert!(close(&delta, &by_hand), "{delta}");
+    }
+}
+
+#[test]
+fn a_cutoff_goes_through_tied_ranks() {
+    // Ranks 1 to 3 tie; the expectation is over their orders, of which 1/D of the third is 0.
+    let weight = LambdaWeight::dcg().cutoff(2).ties(ScoreTies::Expected);
+    let second = 2.0_f64.ln() / 3.0_f64.ln();
+    let within = 2.0 / 3.0; // the mean of 1 − v, 1 and v, v being the second
+    let mean = (1.0 + second) / 3.0;
+    let delta = observed(weight, &[1.0, 1.0, 1.0, 0.0], &[0.0, 1.0, 2.0, 3.0]);
+    let by_hand = array![
+        [0.0, 0.0, 0.0, 0.0],
+        [within, 0.0, 0.0, 0.0],
+        [3.0 * within, 2.0 * within, 0.0, 0.0],
+        [7.0 * mean, 6.0 * mean, 4.0 * mean, 0.0],
+    ];
     assert!(close(&delta, &by_hand), "{delta}");
+    let first_only = LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(0));
+    let refused = first_only.value(&array![0.0, 1.0], &array![0.0, 1.0]);
+    assert!(matches!(refused, Err(Error::Parameter { name: "cut-off", .. })));
 }
 
 /// What a loss says of three items whose labels are 0.5, −1 and 2.

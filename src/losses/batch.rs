@@ -114,6 +114,12 @@ impl<F: Real> Results<'_, F> {
         self.values[place.list - self.first.list] = value;
     }
 
+    /// The values of a list and those behind it.
+    #[cfg(feature = "simd")]
+    pub(super) fn write_values(&mut self, place: Place, values: &[f64]) {
+        self.values[place.list - self.first.list..][..values.len()].copy_from_slice(values);
+    }
+
     /// The gradient at a list's place, where it is asked for.
     pub(super) fn grad(&mut self, place: Place) -> Option<&mut [F]> {
         let grad = self.grad.as_deref_mut()?;

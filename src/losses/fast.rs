@@ -28,7 +28,7 @@ use pulp::{Simd, WithSimd};
 use self::across::Across;
 use self::along::{Along, Long};
 use self::counts::Counts;
-use self::points::{PointSums, Points};
+use self::points::{Entries, PointSums, Points};
 use crate::lists::{Flat, List, Place};
 use crate::losses::batch::{self, Job};
 use crate::losses::lambda_loss::extend_log_discounts;
@@ -135,7 +135,7 @@ struct Bench<F> {
 }
 
 /// A list, and where in the [`Items`] of a batch it lies.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     place: Place,
     start: usize,
@@ -269,7 +269,7 @@ impl Way {
             _ if weighted => Self::Across,
             (Kernel::Softmax, 24..)
             | (Kernel::ListMle, 33..)
-            | (Kernel::PairLogistic | Kernel::LambdaLoss, 97..) => Self::Along,
+            | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => Self::Along,
             (Kernel::PairHinge, 257..) => Self::Counted,
             _ => Self::Across,
         }
@@ -355,7 +355,7 @@ impl<E: Real> Batch<'_, E> {
         let few = window.partition_point(|entry| entry.len() < E::FEWEST_ITEMS);
         let (few, window) = window.split_at(few);
         self.given_up.extend(few);
-        if let (Kernel::LambdaLoss, Some(longest)) = (self.kernel, window.last()) {
+        if let (Kernel::LambdaLoss { .. }, Some(longest)) = (self.kernel, window.last()) {
             extend_log_discounts(self.log_discounts, longest.len());
         }
         let lanes = vector::dispatch(CountLanes::<E>::default());
@@ -382,10 +382,9 @@ impl<E: Real> Batch<'_, E> {
         let (Some(first), Some(last)) = (window.first(), window.last()) else { return };
         let Bench { slopes, sums, .. } = bench;
         sums.reset(window.iter().map(|entry| job.shares.of(entry.place.list).factor));
-        let (kernel, items) = (self.kernel, self.items);
         // Where the items are the caller's, so is the array of slopes.
         let whole = Place { end: last.place.end, ..first.place };
-        let direct = match (items.index, job.results.grad(whole)) {
+        let direct = match (self.items.index, job.results.grad(whole)) {
             (None, Some(grad)) => E::same(grad),
             _ => None,
         };
@@ -395,7 +394,25 @@ impl<E: Real> Batch<'_, E> {
             slopes.resize(slopes.len().max(len), E::zero());
             &mut slopes[..len]
         });
-        vector::dispatch(Points { kernel, items, entries: window, slopes, sums });
+        let (kernel, items) = (self.kernel, self.items);
+        let size = first.len();
+        let alike = self.items.index.is_none() && window.iter().all(|entry| entry.len() == size);
+        let entries = if alike {
+            Entries::Equal { start: first.start, size, lists: window.len() }
+        } else {
+            Entries::Listed(window)
+        };
+        vector::dispatch(Points { kernel, items, entries, slopes, sums });
+        let sums = &bench.sums;
+        if alike && is_direct {
+            // The usual case: all are as they should be.
+            let (values, least) = (&sums.values[..window.len()], self.least(size));
+            let sound = |value: f64| (value >= least) & (value < f64::INFINITY);
+            let all_sound = values.iter().fold(true, |all, &value| all & sound(value));
+            if all_sound && sums.factors.iter().all(|&factor| Self::is_moderate(factor)) {
+                return job.results.write_values(first.place, values);
+            }
+        }
         for ((&entry, &value), &factor) in window.iter().zip(&sums.values).zip(&sums.factors) {
             if !self.trusts(value, &self.items.rows(entry), factor) {
                 self.given_up.push(entry);
@@ -453,8 +470,8 @@ impl<E: Real> Batch<'_, E> {
         let (counted, order) = match self.kernel {
             Kernel::PairHinge => (counts.count(&list, 1.0), None),
             Kernel::PairLogistic => (counts.count(&list, 0.0), Some(&counts.by_score)),
-            Kernel::LambdaLoss | Kernel::ListMle => {
-                let by_score = self.kernel == Kernel::LambdaLoss;
+            Kernel::LambdaLoss { .. } | Kernel::ListMle => {
+                let by_score = self.kernel != Kernel::ListMle;
                 argsort_descending(if by_score { scores } else { labels }, order);
                 (0.0, Some(&*order))
             }
@@ -490,18 +507,24 @@ impl<E: Real> Batch<'_, E> {
         job.results.write_grad(entry.place, self.index(entry), |k| F::narrow(grad[k] * factor));
     }
 
-    /// Whether a list's results are as exact as they should be.
-    fn trusts(&self, value: f64, rows: &Rows<'_, E>, factor: f64) -> bool {
-        let items = rows.scores.len() as f64;
-        let least = match self.kernel {
+    /// Below it, a list's value may not be as exact as it should be.
+    fn least(&self, items: usize) -> f64 {
+        let items = items as f64;
+        match self.kernel {
             Kernel::PairHinge => f64::NEG_INFINITY,
-            Kernel::LambdaLoss | Kernel::PointMse => E::MODERATE.0,
+            Kernel::LambdaLoss { .. } | Kernel::PointMse => E::MODERATE.0,
             Kernel::PairLogistic => E::LEAST_LOG * items * items,
             _ => E::LEAST_LOG * items,
-        };
+        }
+    }
+
+    /// Whether a list's results are as exact as they should be.
+    fn trusts(&self, value: f64, rows: &Rows<'_, E>, factor: f64) -> bool {
+        let items = rows.scores.len();
+        let least = self.least(items);
         let no_pairs = || value == 0.0 && self.kernel.is_of_pairs() && rows.labels_are_equal();
         value.is_finite()
-            && (value >= least || items == 0.0 || no_pairs())
+            && (value >= least || items == 0 || no_pairs())
             && Self::is_moderate(factor)
             && rows.weights_are_moderate()
     }
@@ -634,12 +657,12 @@ mod tests {
     use rand_distr::StandardNormal;
 
     use crate::losses::{
-        LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid,
-        Scratch, Softmax,
+        LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
+        PointSigmoid, Scratch, Softmax,
     };
     use crate::{Error, List, Lists, Precision, Real};
 
-    fn losses() -> [Box<dyn Loss>; 7] {
+    fn losses() -> [Box<dyn Loss>; 9] {
         [
             Box::new(PointMse),
             Box::new(PointSigmoid),
@@ -648,6 +671,8 @@ mod tests {
             Box::new(PairHinge::default()),
             Box::new(PairLogistic::default()),
             Box::new(LambdaLoss::default()),
+            Box::new(LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(3))),
+            Box::new(LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(50))),
         ]
     }
 

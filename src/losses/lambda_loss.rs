@@ -6,6 +6,7 @@
 //!
 //! τ the 1-based ranks by score, descending. Δ is a constant in the gradient.
 
+use crate::check::check_cutoff;
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Logistic, PairKernels, PairLoss, PairWeight};
 use crate::numeric::DoubleDouble;
@@ -64,6 +65,8 @@ pub struct LambdaWeight {
     pub discount: Discount,
     /// The ranks τ of equal scores.
     pub ties: ScoreTies,
+    /// The last rank that counts: 1/D(r) is 0 for those behind it. All count where there is none.
+    pub cutoff: Option<usize>,
 }
 
 impl LambdaWeight {
@@ -112,6 +115,28 @@ impl LambdaWeight {
     #[must_use]
     pub fn discount(self, discount: Discount) -> Self {
         Self { discount, ..self }
+    }
+
+    /// The same weight of the DCG at `rank`: 1/D(r) = 0 for r > `rank`, so that pairs of which
+    /// neither is among the first `rank` take no part. With that of the DCG the loss of a list takes
+    /// O(K·rank + K log K). Constant differences of discounts, which know no ranks, are left alone.
+    ///
+    /// ```
+    /// use lipo::losses::{LambdaLoss, LambdaWeight, LossExt};
+    /// use ndarray::array;
+    ///
+    /// let loss = LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(1));
+    /// let value = loss.value(&array![0.0_f64, 1.0, -1.0], &array![1.0, 0.0, 0.0])?;
+    /// assert!((value - 1.313262).abs() < 1e-6); // |1 - 0| · |0 - 1| · log(1 + e); ranks 2 and 3: 0
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// A loss with a cut-off of 0 is [`Error::Parameter`].
+    #[must_use]
+    pub fn cutoff(self, rank: usize) -> Self {
+        Self { cutoff: Some(rank), ..self }
     }
 
     /// The same weight with another rule for equal scores.
@@ -214,18 +239,21 @@ impl PairWeight for LambdaWeight {
             Gain::ConstantDifference => true,
             Gain::Linear | Gain::Custom(_) => false,
         };
-        gains_are_finite && !matches!(self.discount, Discount::Custom(_))
+        gains_are_finite && !matches!(self.discount, Discount::Custom(_)) && self.cutoff != Some(0)
     }
 
     fn choose(&self, kernels: PairKernels) -> Option<Kernel> {
         match (self.gain, self.discount, self.ties) {
-            (Gain::Exponential, Discount::Log2, ScoreTies::ByIndex) => kernels.lambda,
+            (Gain::Exponential, Discount::Log2, ScoreTies::ByIndex) if kernels.lambda => {
+                Some(Kernel::LambdaLoss { cutoff: self.cutoff.unwrap_or(usize::MAX) })
+            }
             (Gain::ConstantDifference, Discount::ConstantDifference, _) => kernels.unweighted,
             _ => None,
         }
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
+        check_cutoff(self.cutoff)?;
         let greatest_discount = self.discount.check(list.len())?;
         self.gain.check(list, greatest_discount)
     }
@@ -342,12 +370,14 @@ impl Tables {
             &self.log_discounts
         };
 
+        let cutoff = weight.cutoff.unwrap_or(usize::MAX);
         let scores = list.scores();
         weight.ties.argsort(list, &mut self.random_keys, order);
         let expected = weight.ties == ScoreTies::Expected;
         let mut start = 0;
         for group in order.chunk_by(|&i, &j| expected && scores[i] == scores[j]) {
-            let (discount, within_group) = tied(&discounts[start..start + group.len()]);
+            let (discount, within_group) =
+                tied(&discounts[start..start + group.len()], cutoff.saturating_sub(start));
             for &item in group {
                 let item = &mut self.items[item];
                 (item.group, item.discount, item.within_group) = (start, discount, within_group);
@@ -357,16 +387,18 @@ impl Tables {
     }
 }
 
-/// The mean of the 1/D of tied items, and the mean over pairs of them of their absolute difference.
-fn tied(discounts: &[DoubleDouble]) -> (DoubleDouble, f64) {
+/// The mean of the 1/D of tied items, and the mean over pairs of them of their absolute difference;
+/// from the `cutoff`th on they are 0.
+fn tied(discounts: &[DoubleDouble], cutoff: usize) -> (DoubleDouble, f64) {
     let size = discounts.len();
+    let counted = &discounts[..size.min(cutoff)];
     if size == 1 {
-        return (discounts[0], 0.0);
+        return (counted.first().copied().unwrap_or(DoubleDouble::ZERO), 0.0);
     }
     let mut sum = DoubleDouble::ZERO;
     // Σ_{a < b} |v_a − v_b| of values in order counts v_a size − 1 − a times up and a times down.
     let mut spread = DoubleDouble::ZERO;
-    for (a, &discount) in discounts.iter().enumerate() {
+    for (a, &discount) in counted.iter().enumerate() {
         sum = sum + discount;
         spread = spread + discount * ((size - 1) as f64 - 2.0 * a as f64);
     }

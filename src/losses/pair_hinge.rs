@@ -84,6 +84,6 @@ impl PairFunction for Hinge {
 
     fn kernels(&self) -> PairKernels {
         let unweighted = (self.margin == 1.0).then_some(Kernel::PairHinge);
-        PairKernels { unweighted, lambda: None }
+        PairKernels { unweighted, lambda: false }
     }
 }

@@ -41,7 +41,7 @@ impl PairFunction for Logistic {
     }
 
     fn kernels(&self) -> PairKernels {
-        PairKernels { unweighted: Some(Kernel::PairLogistic), lambda: Some(Kernel::LambdaLoss) }
+        PairKernels { unweighted: Some(Kernel::PairLogistic), lambda: true }
     }
 }
 

@@ -98,8 +98,8 @@ pub trait PairFunction: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PairKernels {
     pub unweighted: Option<Kernel>,
-    /// Under the default [`LambdaWeight`](crate::losses::LambdaWeight).
-    pub lambda: Option<Kernel>,
+    /// Whether that of the lambda-loss is one.
+    pub lambda: bool,
 }
 
 /// A pair function and its derivatives at one margin d.

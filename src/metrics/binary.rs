@@ -5,8 +5,9 @@
 //! Under expected ties, a group of n items of which r are relevant holds them in each of the
 //! C(n, r) ways alike; the expectations are those of McSherry & Najork 2008.
 
+use crate::check::check_cutoff;
 use crate::losses::ScoreTies;
-use crate::metrics::{Metric, Ranking, Scratch, check_cutoff, depth};
+use crate::metrics::{Metric, Ranking, Scratch, depth};
 use crate::numeric::Sum;
 use crate::{Error, List};
 

@@ -7,8 +7,9 @@
 //! The greatest DCG is that of the order by w_k G_k, descending. Under expected ties an item's 1/D is
 //! the mean over the ranks of its group (McSherry & Najork 2008).
 
+use crate::check::check_cutoff;
 use crate::losses::{Discount, Gain, ScoreTies};
-use crate::metrics::{Metric, Ranking, Scratch, check_cutoff, depth, greatest_weight};
+use crate::metrics::{Metric, Ranking, Scratch, depth, greatest_weight};
 use crate::numeric::{Sum, scale_by_power_of_two};
 use crate::{Error, List};
 

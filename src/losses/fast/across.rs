@@ -65,10 +65,11 @@ impl<F: Real> WithSimd for Across<'_, F> {
                     (pairs.value(), trust)
                 }
             }
-            Kernel::LambdaLoss => {
+            Kernel::LambdaLoss { cutoff } => {
                 let trust = exponentials(simd, scores, exps) + fill_gains(simd, labels, gains);
                 rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
-                fill_discounts(ranks, log_discounts, discounts);
+                let counted = &log_discounts[..log_discounts.len().min(cutoff)];
+                fill_discounts(ranks, counted, discounts);
                 let lambda = LambdaWeights::of(gains, discounts);
                 let pairs = LogisticPairs::of(simd, scores, labels, exps);
                 let mut pairs = WeightedPairs::of(pairs, weights, Some(lambda));
@@ -353,7 +354,7 @@ pub(super) fn fill_gains<S: Simd, F: Real>(
     trust
 }
 
-/// 1/D of the 1-based ranks, rounded, and what rounding took.
+/// 1/D of the 1-based ranks, rounded, and what rounding took; 0 behind the last that is given.
 #[inline(always)]
 fn fill_discounts<F: Real>(
     ranks: &[F],
@@ -362,7 +363,8 @@ fn fill_discounts<F: Real>(
 ) {
     for ((rounded, lost), rank) in rounded.iter_mut().zip(lost).zip(ranks) {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number
-        let discount = log_discounts[rank.widen() as usize - 1];
+        let rank = rank.widen() as usize;
+        let discount = log_discounts.get(rank - 1).copied().unwrap_or(DoubleDouble::ZERO);
         *rounded = F::narrow(discount.hi);
         *lost = F::narrow((discount.hi - rounded.widen()) + discount.lo);
     }

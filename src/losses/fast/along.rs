@@ -63,7 +63,10 @@ impl<F: Real> WithSimd for Along<'_, F> {
             Kernel::Softmax => softmax::<S, F>(simd, long),
             Kernel::ListMle => list_mle::<S, F>(simd, long),
             Kernel::PairLogistic => logistic::<S, F>(simd, long),
-            Kernel::LambdaLoss => lambda::<S, F>(simd, long, log_discounts),
+            Kernel::LambdaLoss { cutoff } => {
+                let counted = long.grad.len().min(cutoff);
+                lambda::<S, F>(simd, long, &log_discounts[..counted])
+            }
             _ => f64::NAN,
         }
     }
@@ -205,7 +208,8 @@ fn list_mle<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
     product.ln().total().round()
 }
 
-/// The lambda-loss of a list sorted by score: each item against those behind it.
+/// The lambda-loss of a list sorted by score: each item against those behind it. Of ranks behind the
+/// last that is given 1/D is 0.
 #[inline(always)]
 fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[DoubleDouble]) -> f64 {
     let Long { scores, labels, exps, gains, discounts, sums, columns, grad, .. } = long;
@@ -223,7 +227,7 @@ fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[Double
     let [rounded, lost] = &mut *discounts;
     rounded.clear();
     lost.clear();
-    for discount in &log_discounts[..items] {
+    for discount in log_discounts {
         let hi = F::narrow(discount.hi);
         rounded.push(hi);
         lost.push(F::narrow((discount.hi - hi.widen()) + discount.lo));
@@ -234,19 +238,20 @@ fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[Double
     let logistic = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
     let lambda = LambdaWeights::of(gains, discounts);
     let mut pairs = WeightedPairs::of(logistic, None, Some(lambda));
-    rows(simd, &mut pairs, items, (sums, columns), grad);
+    // Behind the last rank that counts, all pairs weigh 0.
+    rows(simd, &mut pairs, log_discounts.len(), (sums, columns), grad);
     pairs.value().total().round()
 }
 
 /// So many terms are added up plainly before what they come to goes into a [`Wide`] sum.
 const TILE: usize = 16;
 
-/// The gradient of a pair loss, each item against the vectors of those behind it.
+/// The gradient of a pair loss, each of the first items against the vectors of those behind it.
 #[inline(always)]
 fn rows<S: Simd, F: Real>(
     simd: S,
     pairs: &mut WeightedPairs<'_, S, F>,
-    items: usize,
+    rows: usize,
     (sums, columns): (&mut Vec<f64>, &mut Vec<F>),
     grad: &mut [f64],
 ) {
@@ -254,14 +259,14 @@ fn rows<S: Simd, F: Real>(
     let zero = Lanes::<S, F>::splat(simd, 0.0);
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
     let places = places::<S, F>(simd);
-    let vectors = items.div_ceil(lanes);
+    let vectors = grad.len().div_ceil(lanes);
     sums.clear();
     sums.resize(2 * vectors * S::F64_LANES, 0.0);
     columns.clear();
     columns.resize(vectors * lanes, F::zero());
     let columns = F::vectors_mut::<S>(columns);
     let sums = S::as_mut_simd_f64s(sums).0;
-    for (row, grad) in grad.iter_mut().enumerate() {
+    for (row, grad) in grad[..rows].iter_mut().enumerate() {
         let item = pairs.item_of_all(row);
         let mut row_sum = Wide::zero(simd);
         let first = row / lanes;
@@ -283,7 +288,7 @@ fn rows<S: Simd, F: Real>(
             row_sum.add(tile_sum);
         }
         *grad += row_sum.total().round();
-        if row % TILE == TILE - 1 || row + 1 == items {
+        if row % TILE == TILE - 1 || row + 1 == rows {
             empty::<S, F>(simd, columns, sums, (row - row % TILE) / lanes);
         }
     }

@@ -12,9 +12,41 @@ use crate::vector::{Lanes, LogProduct, Wide, logarithms};
 pub(super) struct Points<'a, F> {
     pub(super) kernel: Kernel,
     pub(super) items: Items<'a, F>,
-    pub(super) entries: &'a [Entry],
+    pub(super) entries: Entries<'a>,
     pub(super) slopes: &'a mut [F],
     pub(super) sums: &'a mut PointSums,
+}
+
+/// The lists to compute.
+#[derive(Clone, Copy)]
+pub(super) enum Entries<'a> {
+    Listed(&'a [Entry]),
+    /// So many lists of one size, the first of which starts at `start`.
+    Equal {
+        start: usize,
+        size: usize,
+        lists: usize,
+    },
+}
+
+impl Entries<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Listed(entries) => entries.len(),
+            Self::Equal { lists, .. } => lists,
+        }
+    }
+
+    #[inline(always)]
+    fn get(self, list: usize) -> Entry {
+        match self {
+            Self::Listed(entries) => entries[list],
+            Self::Equal { start, size, .. } => {
+                let start = start + list * size;
+                Entry { start, end: start + size, ..Entry::default() }
+            }
+        }
+    }
 }
 
 /// What the items of each list come to: sum + log(product).
@@ -172,7 +204,8 @@ impl<F: Real> Points<'_, F> {
     #[inline(always)]
     fn all<S: Simd, T: Terms<S, F>>(self, simd: S) {
         let Self { items, entries, mut slopes, sums, .. } = self;
-        for (list, &entry) in entries.iter().enumerate() {
+        for list in 0..entries.len() {
+            let entry = entries.get(list);
             let (of_list, rest) = slopes.split_at_mut(entry.len());
             slopes = rest;
             let factor = Lanes::<S, F>::splat(simd, sums.factors[list]);

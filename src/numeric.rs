@@ -25,6 +25,7 @@ impl Sum {
     }
 
     /// [`add`](Self::add) of what does not overflow.
+    #[cfg(feature = "simd")]
     pub(crate) fn add_moderate(&mut self, term: f64) {
         let rounded = self.rounded + term;
         let of_term = rounded - self.rounded;

@@ -720,7 +720,7 @@ impl<F: Real> WithSimd for FiniteRange<'_, F> {
         }
         for chain in 0..CHAINS {
             let [least, greatest, zeros] =
-                [least[chain], greatest[chain], zeros[chain]].map(|x| x.vector());
+                [least[chain], greatest[chain], zeros[chain]].map(Lanes::vector);
             let numbers = |x| bytemuck::cast_slice::<_, F>(std::slice::from_ref(x));
             let lanes = numbers(&least).iter().zip(numbers(&greatest)).zip(numbers(&zeros));
             lanes.for_each(|((&least, &greatest), &zeros)| see(least, greatest, zeros));
@@ -749,7 +749,9 @@ impl WithSimd for SumAndGreatest<'_> {
         sum.add_exact(sums[0].total());
         sum.add_exact(sums[1].total());
         let rest = &self.0[vectors.len() * S::F64_LANES..];
-        rest.iter().for_each(|&x| sum.add(x));
+        for &x in rest {
+            sum.add(x);
+        }
         let greatest = greatest.vector();
         let greatest = bytemuck::cast_slice::<_, f64>(std::slice::from_ref(&greatest)).iter();
         let greatest = greatest.chain(rest).fold(0.0_f64, |greatest, x| {

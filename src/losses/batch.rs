@@ -1,6 +1,11 @@
 //! The batch loop that every loss shares: lists in, values and gradients out.
 
+#[cfg(feature = "rayon")]
+use ndarray::parallel::prelude::*;
+
 use crate::lists::{Flat, ListBuffers, Place};
+#[cfg(all(feature = "simd", feature = "rayon"))]
+use crate::losses::Kernel;
 #[cfg(feature = "simd")]
 use crate::losses::fast;
 use crate::losses::{Loss, Scratch, Total};
@@ -12,7 +17,8 @@ use crate::{List, Real};
 /// It holds no results and no state; any workspace serves any loss and any lists.
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
-    room: Room,
+    /// One for each part of a batch that is computed on its own; at least one.
+    rooms: Vec<Room>,
     values: Vec<f64>,
 }
 
@@ -39,8 +45,15 @@ impl Workspace {
     }
 
     pub(super) fn for_lists(&mut self) -> (&mut ListBuffers, &mut Scratch) {
-        let Plain { lists, scratch, .. } = &mut self.room.plain;
+        let Plain { lists, scratch, .. } = &mut self.rooms(1)[0].plain;
         (lists, scratch)
+    }
+
+    fn rooms(&mut self, count: usize) -> &mut [Room] {
+        if self.rooms.len() < count {
+            self.rooms.resize(count, Room::default());
+        }
+        &mut self.rooms
     }
 }
 
@@ -160,7 +173,15 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
     grad: Option<&mut [F]>,
     workspace: &mut Workspace,
 ) {
-    with_job(lists, divisor, total, grad, workspace, |job, room| job.evaluate(loss, room));
+    let parts = parts(loss, lists);
+    workspace.rooms(parts);
+    with_job(lists, divisor, total, grad, workspace, |job, rooms| {
+        #[cfg(feature = "rayon")]
+        if parts > 1 {
+            return job.evaluate_in_parallel(loss, &mut rooms[..parts]);
+        }
+        job.evaluate(loss, &mut rooms[0]);
+    });
 }
 
 /// [`evaluate`] by a function of a list and its place.
@@ -172,7 +193,9 @@ pub(super) fn evaluate_each<F: Real>(
     workspace: &mut Workspace,
     mut of_list: impl FnMut(Place, &List<'_>, &mut [f64], &mut Scratch) -> f64,
 ) {
-    with_job(lists, divisor, total, grad, workspace, |mut job, room| {
+    workspace.rooms(1);
+    with_job(lists, divisor, total, grad, workspace, |mut job, rooms| {
+        let room = &mut rooms[0];
         for place in lists.places() {
             job.evaluate_one(place, &mut room.plain, |list, grad, scratch| {
                 of_list(place, list, grad, scratch)
@@ -187,21 +210,84 @@ fn with_job<F: Real>(
     total: &mut Total,
     grad: Option<&mut [F]>,
     workspace: &mut Workspace,
-    evaluate: impl FnOnce(Job<'_, F>, &mut Room),
+    evaluate: impl FnOnce(Job<'_, F>, &mut [Room]),
 ) {
     let weights = lists.list_weights;
     let shares = Shares::new(divisor.and(weights), divisor.unwrap_or(1.0));
-    let Workspace { room, values } = workspace;
+    let Workspace { rooms, values } = workspace;
     values.clear();
     values.resize(lists.len(), 0.0);
     let results = Results { first: Place::default(), values, grad };
-    evaluate(Job { lists: *lists, count: lists.len(), shares, results }, room);
+    evaluate(Job { lists: *lists, count: lists.len(), shares, results }, rooms);
 
     let weights = weights.filter(|weights| weights.iter().any(|&weight| weight != F::one()));
     let Some(weights) = weights else { return total.add_all(values) };
     // The weight of a list without items, whose value is 0, may be anything.
     for (weight, &value) in weights.iter().zip(&*values).filter(|(_, value)| **value != 0.0) {
         total.add(weight.widen(), value);
+    }
+}
+
+/// Into how many parts to divide a batch; what comes out does not depend on it.
+#[cfg(feature = "rayon")]
+fn parts<L: Loss + ?Sized, F: Real>(loss: &L, lists: &Flat<'_, F>) -> usize {
+    /// Of this much work, threads spare more than they cost: some 100 µs.
+    const WORTH_IT: usize = 100_000;
+    let items = lists.scores.len();
+    let pairs = items.saturating_mul(items / lists.len().max(1)) / 16;
+    // In nanoseconds, roughly.
+    let work = match loss.kernel() {
+        #[cfg(feature = "simd")]
+        Some(Kernel::PointMse | Kernel::PointSigmoid) => items / 2,
+        #[cfg(feature = "simd")]
+        Some(Kernel::Softmax) => 2 * items,
+        #[cfg(feature = "simd")]
+        Some(_) => items.saturating_mul(4).saturating_add(pairs),
+        _ => items.saturating_add(pairs).saturating_mul(20),
+    };
+    // More than threads, since lists may differ.
+    if work < WORTH_IT {
+        1
+    } else {
+        4 * std::thread::available_parallelism().map_or(1, usize::from)
+    }
+}
+
+#[cfg(not(feature = "rayon"))]
+fn parts<L: Loss + ?Sized, F: Real>(_: &L, _: &Flat<'_, F>) -> usize {
+    1
+}
+
+#[cfg(feature = "rayon")]
+impl<F: Real> Job<'_, F> {
+    /// Each of as many parts as there are rooms by whichever thread is free.
+    fn evaluate_in_parallel<L: Loss + ?Sized>(self, loss: &L, rooms: &mut [Room]) {
+        let mut parts = Vec::with_capacity(rooms.len());
+        let (mut rest, count) = (self, rooms.len());
+        for (n, room) in rooms.iter_mut().enumerate() {
+            let lists = rest.count / (count - n);
+            let (part, others) = rest.split_at(lists);
+            parts.push((part, room));
+            rest = others;
+        }
+        parts.into_par_iter().for_each(|(part, room)| part.evaluate(loss, room));
+    }
+
+    /// The first lists, and the others.
+    fn split_at(self, lists: usize) -> (Self, Self) {
+        let Results { first, values, grad } = self.results;
+        let items = (first.list..first.list + lists).map(|list| self.lists.size(list)).sum();
+        let second = Place { list: first.list + lists, start: first.start + items, end: 0 };
+        let (values, other_values) = values.split_at_mut(lists);
+        let (grad, other_grad) = grad.map(|grad| grad.split_at_mut(items)).unzip();
+        (
+            Self { count: lists, results: Results { first, values, grad }, ..self },
+            Self {
+                count: self.count - lists,
+                results: Results { first: second, values: other_values, grad: other_grad },
+                ..self
+            },
+        )
     }
 }
 

@@ -35,7 +35,7 @@ use crate::losses::lambda_loss::extend_log_discounts;
 use crate::losses::{Kernel, Loss};
 use crate::numeric::DoubleDouble;
 use crate::order::argsort_descending;
-use crate::vector::{self, Element};
+use crate::vector::{self, Element, FiniteRange};
 use crate::{Precision, Real};
 
 /// What the kernels need to know of `f32` and `f64`.
@@ -407,9 +407,10 @@ impl<E: Real> Batch<'_, E> {
         if alike && is_direct {
             // The usual case: all are as they should be.
             let (values, least) = (&sums.values[..window.len()], self.least(size));
-            let sound = |value: f64| (value >= least) & (value < f64::INFINITY);
-            let all_sound = values.iter().fold(true, |all, &value| all & sound(value));
-            if all_sound && sums.factors.iter().all(|&factor| Self::is_moderate(factor)) {
+            let range = vector::dispatch(FiniteRange(values));
+            if range.is_some_and(|range| range.0 >= least)
+                && sums.factors.iter().all(|&factor| Self::is_moderate(factor))
+            {
                 return job.results.write_values(first.place, values);
             }
         }

@@ -64,7 +64,6 @@ pub trait Element: bytemuck::Pod {
     ) -> Self::Vector<S>;
     fn above<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
     fn equals<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Mask<S>;
-    fn or<S: Simd>(simd: S, a: Self::Mask<S>, b: Self::Mask<S>) -> Self::Mask<S>;
     fn and<S: Simd>(simd: S, a: Self::Mask<S>, b: Self::Mask<S>) -> Self::Mask<S>;
     fn select<S: Simd>(
         simd: S,
@@ -72,6 +71,8 @@ pub trait Element: bytemuck::Pod {
         yes: Self::Vector<S>,
         no: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// `x`, negated where `sign` is negative.
+    fn flip<S: Simd>(simd: S, x: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
     /// 2^n of what adding [`ROUND`](Self::ROUND) left.
     fn power_of_two<S: Simd>(rounded: Self::Vector<S>) -> Self::Vector<S>;
 
@@ -107,7 +108,7 @@ macro_rules! vector_methods {
     ($float:ty, $bits:ty, $mantissa_bits:literal, $vector:ident, $mask:ident, $lanes:ident,
      $splat:ident, $slice:ident, $slice_mut:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
      $neg:ident, $abs:ident, $max:ident, $min:ident, $mul_add:ident, $above:ident, $equals:ident,
-     $or:ident, $and:ident, $select:ident) => {
+     $and:ident, $select:ident, $bit_and:ident, $bit_xor:ident) => {
         type Vector<S: Simd> = S::$vector;
         type Mask<S: Simd> = S::$mask;
 
@@ -172,16 +173,16 @@ macro_rules! vector_methods {
             simd.$equals(a, b)
         }
         #[inline(always)]
-        fn or<S: Simd>(simd: S, a: S::$mask, b: S::$mask) -> S::$mask {
-            simd.$or(a, b)
-        }
-        #[inline(always)]
         fn and<S: Simd>(simd: S, a: S::$mask, b: S::$mask) -> S::$mask {
             simd.$and(a, b)
         }
         #[inline(always)]
         fn select<S: Simd>(simd: S, mask: S::$mask, yes: S::$vector, no: S::$vector) -> S::$vector {
             simd.$select(mask, yes, no)
+        }
+        #[inline(always)]
+        fn flip<S: Simd>(simd: S, x: S::$vector, sign: S::$vector) -> S::$vector {
+            simd.$bit_xor(x, simd.$bit_and(sign, simd.$splat(-0.0)))
         }
         #[inline(always)]
         fn power_of_two<S: Simd>(mut rounded: S::$vector) -> S::$vector {
@@ -216,9 +217,10 @@ impl Element for f32 {
         mul_add_e_f32s,
         greater_than_f32s,
         equal_f32s,
-        or_m32s,
         and_m32s,
-        select_f32s
+        select_f32s,
+        and_f32s,
+        xor_f32s
     );
 
     const LN_2: [f64; 2] = [0.693_359_375, -2.121_944_400_546_905_8e-4];
@@ -365,9 +367,10 @@ impl Element for f64 {
         mul_add_e_f64s,
         greater_than_f64s,
         equal_f64s,
-        or_m64s,
         and_m64s,
-        select_f64s
+        select_f64s,
+        and_f64s,
+        xor_f64s
     );
 
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
@@ -569,6 +572,12 @@ impl<S: Simd, F: Element> Lanes<S, F> {
     #[inline(always)]
     pub(crate) fn abs(self) -> Self {
         Self { x: F::abs(self.simd, self.x), ..self }
+    }
+
+    /// self, negated where `sign` is negative.
+    #[inline(always)]
+    pub(crate) fn flip(self, sign: Self) -> Self {
+        Self { x: F::flip(self.simd, self.x, sign.x), ..self }
     }
 
     #[inline(always)]
@@ -911,11 +920,6 @@ impl<S: Simd, F: Element> Mask<S, F> {
     #[inline(always)]
     pub(crate) fn select(self, yes: Lanes<S, F>, no: Lanes<S, F>) -> Lanes<S, F> {
         Lanes { x: F::select(self.simd, self.is, yes.x, no.x), ..yes }
-    }
-
-    #[inline(always)]
-    pub(crate) fn or(self, other: Self) -> Self {
-        Self { is: F::or(self.simd, self.is, other.is), ..self }
     }
 
     #[inline(always)]

@@ -41,7 +41,7 @@ fn a_large_batch_has_the_bits_of_its_parts<F: Real>() {
             let (part_values, part_grad) = loss.per_list(&lists).unwrap();
             let of_whole = part(&values, list, list + sizes.len());
             assert_eq!(bits(&part_values), bits(of_whole), "{name}");
-            assert_eq!(bits(&part_grad), bits(&part(&grad, item, next)), "{name}");
+            assert_eq!(bits(&part_grad), bits(part(&grad, item, next)), "{name}");
             (list, item) = (list + sizes.len(), next);
         }
     }

@@ -52,6 +52,8 @@ pub trait Fast: Element {
     const FEWEST_ITEMS: usize;
     /// Beyond it, e^−x is no normal number.
     const LARGEST_EXPONENT: f64;
+    /// Whether products with whole numbers are exact in f64.
+    const EXACT_PRODUCTS: bool;
     /// The least mean of logarithms that a product of their arguments tells exactly.
     const LEAST_LOG: f64;
 
@@ -73,6 +75,7 @@ impl Fast for f32 {
     const LARGEST_LABEL: f64 = 30.0;
     const FEWEST_ITEMS: usize = 8;
     const LARGEST_EXPONENT: f64 = 87.0;
+    const EXACT_PRODUCTS: bool = true;
     const LEAST_LOG: f64 = 4e-9; // 2⁻²⁸: the products are in f64
 
     fn buffers(room: &mut Buffers) -> &mut OfType<Self> {
@@ -87,6 +90,7 @@ impl Fast for f64 {
     const LARGEST_LABEL: f64 = 500.0;
     const FEWEST_ITEMS: usize = 2;
     const LARGEST_EXPONENT: f64 = 708.0;
+    const EXACT_PRODUCTS: bool = false;
     const LEAST_LOG: f64 = 1e-290;
 
     fn buffers(room: &mut Buffers) -> &mut OfType<Self> {

@@ -51,7 +51,7 @@ impl<F: Real> WithSimd for Across<'_, F> {
             Kernel::PairHinge => {
                 let mut pairs = HingePairs::of(simd, precision, scores, labels, weights);
                 sum_over_pairs(simd, &mut pairs, sums, &mut grad);
-                (pairs.value(), certain)
+                (pairs.value(sums), certain)
             }
             Kernel::PairLogistic => {
                 let trust = exponentials(simd, scores, exps);
@@ -385,11 +385,6 @@ fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
     let items = grad.out.len();
     let sums = S::as_mut_simd_f64s(sums).0;
     sums.fill(simd.splat_f64s(0.0));
-    let add = |sums: &mut [S::f64s], k: usize, slopes: Lanes<S, F>| {
-        let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
-        sum.add(slopes);
-        [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
-    };
     for row_tile in (0..items).step_by(TILE) {
         for column_tile in (0..=row_tile).step_by(TILE) {
             let mut column_slopes = [zero.vector(); TILE];
@@ -402,15 +397,23 @@ fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
                     *column_slopes = (Lanes::<S, F>::of(simd, *column_slopes) - slopes).vector();
                 }
                 pairs.end_row();
-                add(sums, i, row_slopes);
+                add_at(simd, sums, i, row_slopes);
             }
             pairs.end_tile();
             for (j, &slopes) in (column_tile..items).zip(&column_slopes) {
-                add(sums, j, Lanes::of(simd, slopes));
+                add_at(simd, sums, j, Lanes::<S, F>::of(simd, slopes));
             }
         }
     }
     for k in 0..items {
         grad.put_wide(k, Wide::of(simd, [sums[2 * k], sums[2 * k + 1]]));
     }
+}
+
+/// Adds to the `k`th of [`Wide`] sums.
+#[inline(always)]
+fn add_at<S: Simd, F: Real>(simd: S, sums: &mut [S::f64s], k: usize, slopes: Lanes<S, F>) {
+    let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
+    sum.add(slopes);
+    [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
 }

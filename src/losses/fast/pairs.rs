@@ -26,25 +26,27 @@ pub(super) trait Pairs<S: Simd, F: Real> {
 /// Which item of a pair is preferred; neither where labels are equal or one is absent.
 #[derive(Clone, Copy)]
 struct Preferred<S: Simd, F: Real> {
-    i: Mask<S, F>,
-    j: Mask<S, F>,
+    /// Negative where i is, positive where j is.
+    sign: Lanes<S, F>,
+    any: Mask<S, F>,
 }
 
 impl<S: Simd, F: Real> Preferred<S, F> {
     #[inline(always)]
     fn of(label_i: Lanes<S, F>, label_j: Lanes<S, F>) -> Self {
-        Self { i: label_i.above(label_j), j: label_j.above(label_i) }
+        let sign = label_j - label_i;
+        Self { sign, any: sign.abs().above(sign.constant(0.0)) }
     }
 
-    /// `x` where i is preferred, −x where j is, `neither` elsewhere.
+    /// −x where i is preferred, x where j is; x or 0 elsewhere, as x or `any` has it.
     #[inline(always)]
-    fn signed(self, x: Lanes<S, F>, neither: Lanes<S, F>) -> Lanes<S, F> {
-        self.i.select(x, self.j.select(-x, neither))
+    fn flip(self, x: Lanes<S, F>) -> Lanes<S, F> {
+        x.flip(self.sign)
     }
 
     #[inline(always)]
-    fn any(self) -> Mask<S, F> {
-        self.i.or(self.j)
+    fn choose(self, i: Lanes<S, F>, j: Lanes<S, F>) -> Lanes<S, F> {
+        self.sign.above(self.sign.constant(0.0)).select(j, i)
     }
 }
 
@@ -81,9 +83,26 @@ impl<'a, S: Simd, F: Real> HingePairs<'a, S, F> {
         Self { simd, scores, labels, weights, kink, row: zero, row_lost: zero, value }
     }
 
+    /// The value, by the gradient's [`Wide`] sums: the margins of active pairs add up to Σ_k c_k s_k,
+    /// c_k being the derivatives, whole numbers.
     #[inline(always)]
-    pub(super) fn value(&self) -> Wide<S, F> {
-        self.value
+    pub(super) fn value(&self, slopes: &[f64]) -> Wide<S, F> {
+        let mut value = self.value;
+        if self.weights.is_none() && F::EXACT_PRODUCTS {
+            let slopes = S::as_simd_f64s(slopes).0;
+            let mut margins = [Wide::<S, f64>::zero(self.simd); 2];
+            for (k, &score) in self.scores.iter().enumerate() {
+                let scores = Wide::<S, F>::from_lanes(Lanes::of(self.simd, score)).vectors();
+                for half in 0..2 {
+                    let [balance, score] =
+                        [slopes[2 * k + half], scores[half]].map(|x| Lanes::of(self.simd, x));
+                    margins[half].add(balance * score);
+                }
+            }
+            let margins = margins.map(|sum| sum.narrow().vector());
+            value = value.plus(Wide::of(self.simd, margins));
+        }
+        value
     }
 }
 
@@ -111,21 +130,27 @@ impl<S: Simd, F: Real> Pairs<S, F> for HingePairs<'_, S, F> {
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
-        let (difference, lost) = i.score.plus_exactly(-j.score);
-        let margin = preferred.signed(difference, self.kink);
-        let active = self.kink.above(margin);
-        let mut slope = active.select(-one, zero);
+        if self.weights.is_none() && F::EXACT_PRODUCTS {
+            let margin = preferred.flip(j.score - i.score);
+            let active = self.kink.above(margin).and(preferred.any).select(one, zero);
+            self.row = self.row + active;
+            return preferred.flip(active);
+        }
+        let (difference, lost) = j.score.plus_exactly(-i.score);
+        let (margin, lost) = (preferred.flip(difference), preferred.flip(lost));
+        let active = self.kink.above(margin).and(preferred.any);
+        let mut slope = active.select(one, zero);
         let mut value = active.select(one - margin, zero);
-        let mut value_lost = active.select(preferred.i.select(-lost, lost), zero);
+        let mut value_lost = active.select(-lost, zero);
         if self.weights.is_some() {
-            let weight = preferred.i.select(i.weight, j.weight);
+            let weight = preferred.choose(i.weight, j.weight);
             slope = slope * weight;
             value = value * weight;
             value_lost = value_lost * weight;
         }
         self.row = self.row + value;
         self.row_lost = self.row_lost + value_lost;
-        preferred.i.select(slope, -slope)
+        preferred.flip(slope)
     }
 
     #[inline(always)]
@@ -188,12 +213,11 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
         // How far the preferred score is below the other.
-        let behind = preferred.signed(j.score - i.score, zero);
-        let part = preferred.any().select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
+        let behind = preferred.any.select(preferred.flip(i.score - j.score), zero);
+        let part = preferred.any.select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
         self.product.grow(-part);
         self.row = self.row + behind.max(zero);
-        let slope = behind.above(zero).select(one - part, part);
-        preferred.i.select(-slope, slope)
+        preferred.flip(behind.above(zero).select(one - part, part))
     }
 
     #[inline(always)]
@@ -312,17 +336,16 @@ impl<S: Simd, F: Real> Pairs<S, F> for WeightedPairs<'_, S, F> {
             weight = (gain * discount).abs();
         }
         if self.weights.is_some() {
-            weight = weight * preferred.i.select(i.weight, j.weight);
+            weight = weight * preferred.choose(i.weight, j.weight);
         }
-        let weight = preferred.any().select(weight, zero);
+        let weight = preferred.any.select(weight, zero);
 
-        let behind = preferred.signed(of_j.score - of_i.score, zero);
+        let behind = preferred.flip(of_i.score - of_j.score);
         let (small, large) = (of_i.exp.min(of_j.exp), of_i.exp.max(of_j.exp));
         let part = small / (small + large);
         let term = behind.max(zero) + Lanes::ln_1p_of_ratio(small, large);
         self.row = weight.times_plus(term, self.row);
-        let slope = weight * behind.above(zero).select(one - part, part);
-        preferred.i.select(-slope, slope)
+        preferred.flip(weight * behind.above(zero).select(one - part, part))
     }
 
     #[inline(always)]

@@ -584,6 +584,13 @@ fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
         let ratio = intervals.standard_errors[item] / errors[item];
         assert!(ratio > 0.6 && ratio < 1.15, "{ratio}");
     }
+    // Of a Ψ near 1 the other part is all but lost; a prior makes up for it.
+    let sure = array![[0.5, 0.999], [0.001, 0.5]];
+    let sure = Comparisons::from_win_probabilities(&sure, None).unwrap();
+    let resampled =
+        |model: BradleyTerry| bootstrap(&sure, 50, 0.9, 1, |votes| theta(model.fit(votes)));
+    assert!(matches!(resampled(model), Err(Error::NotConverged { .. })));
+    assert!(resampled(model.prior(Prior::Gaussian(1.5))).is_ok());
     assert!(bootstrap(&votes, 0, 0.9, 1, average_win_rate).is_err());
     assert!(bootstrap(&votes, 10, 1.0, 1, average_win_rate).is_err());
 }

@@ -270,7 +270,7 @@ fn best_first(fit: &Fit) -> Vec<usize> {
     order
 }
 
-/// The win rates, or ½ for what was not compared with the rest: a prior speaks for those.
+/// The win rates, or none of them where comparisons do not link all items.
 fn win_rates(all: &Comparisons) -> Vec<Option<f64>> {
     average_win_rate(all)
         .map_or(vec![None; all.items()], |rates| rates.iter().copied().map(Some).collect())

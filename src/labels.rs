@@ -27,7 +27,7 @@
 //! use lipo::labels::{BradleyTerry, Comparison, Comparisons, Outcome, Prior, Ties, position_bias};
 //! use lipo::losses::{LambdaLoss, LossExt};
 //! use lipo::scores::ImplicitReward;
-//! use ndarray::{Array1, Array2, array};
+//! use ndarray::{Array1, Array2, Axis};
 //!
 //! // 1. A file of votes on the responses 0, 1, … to each of N prompts. Where a file has names,
 //! // give each a number; `examples/votes.rs` reads such a file.
@@ -59,19 +59,32 @@
 //! }
 //! assert!(psi[[0, 0]] > psi[[0, 1]] && psi[[1, 1]] > psi[[1, 0]]);
 //!
-//! // 3. One step of training: log-probabilities [N, K] -> loss -> gradient.
-//! let policy = array![[-12.0, -15.0, -9.0, -11.0], [-30.0, -28.0, -33.0, -31.0]];
-//! let reference = array![[-13.0, -14.0, -9.5, -11.0], [-30.0, -30.0, -30.0, -30.0]];
-//! let reward = ImplicitReward::new(0.05)?;
-//! let scores = reward.scores(&policy, &reference)?;
-//! let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
-//! let grad_log_probs = reward.backward(&grad); // what the policy's backward pass starts from
-//! assert!(loss > 0.0 && grad_log_probs[[0, 0]] < 0.0); // the best response should gain
+//! // 3. ψ -> a trained policy. This one is a table of logits [N, K], and starts as the reference.
+//! let log_softmax = |logits: &Array2<f64>| {
+//!     logits - &logits.exp().sum_axis(Axis(1)).ln().insert_axis(Axis(1))
+//! };
+//! let reward = ImplicitReward::new(0.05)?; // β
+//! let mut logits = Array2::zeros((prompts, responses));
+//! let reference = log_softmax(&logits);
+//! for _ in 0..200 {
+//!     let policy = log_softmax(&logits);
+//!     let scores = reward.scores(&policy, &reference)?;
+//!     let (_loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
+//!     let grad = reward.backward(&grad); // ∂L/∂log π: here a model's own backward pass begins
+//!     let sums = grad.sum_axis(Axis(1)).insert_axis(Axis(1));
+//!     logits = logits - 100.0 * (grad - policy.exp() * sums);
+//! }
+//!
+//! // What was voted for has become more probable than what was not: at first it was ¼ for all.
+//! let policy = log_softmax(&logits).exp();
+//! assert!(policy[[0, 0]] > 0.5 && policy[[1, 1]] > 0.5);
+//! for (policy, psi) in policy.iter().zip(&psi) {
+//!     println!("ψ = {psi:.3}, π = {policy:.3}");
+//! }
 //! # Ok::<(), lipo::Error>(())
 //! ```
 //!
-//! From there on it is the training loop of `examples/training_step.rs`: ψ is computed once, steps
-//! 3 are repeated.
+//! `examples/training_step.rs` does step 3 with a policy that has weights and tokens.
 //!
 //! # Estimators of strength
 //!

@@ -199,7 +199,18 @@ fn comparisons_from_what_people_have() {
     let (wins, ties) = (array![[9.0, 1.0, 1.0], [0.0; 3], [0.0; 3]], Array2::<f64>::eye(3));
     let mut ties = ties * 7.0;
     ties[[1, 2]] = 1.0;
-    assert_eq!(Comparisons::from_counts(&wins, Some(&ties)).unwrap(), from_records);
+    // Counts know of no order: half of each is of either.
+    let counted = Comparisons::from_counts(&wins, Some(&ties)).unwrap();
+    let turned = [(1, 0, Outcome::Second), (2, 0, Outcome::Second), (2, 1, tie)];
+    let turned = turned.map(|(i, j, outcome)| Comparison::new(i, j, outcome));
+    let halves = records.into_iter().chain(turned).map(|record| record.weight(0.5));
+    assert_eq!(counted, Comparisons::from_records(3, halves).unwrap());
+    let averaged = averaged_over_orders(&counted).unwrap();
+    assert_eq!(averaged.comparisons, counted);
+    assert_eq!((averaged.before.first_advantage, averaged.before.greatest_asymmetry), (0.0, 0.0));
+    let lopsided = Comparisons::from_counts(&array![[0.0, 30.0], [10.0, 0.0]], None).unwrap();
+    let fit = BradleyTerry::default().order_effect().fit(&lopsided).unwrap();
+    assert!(fit.order_effect.abs() < 1e-9, "{fit:?}");
     // The average over ranks of all is what from_ranks gives.
     let psi = labels::from_ranks(&array![1.0, 2.0, 2.0]).unwrap();
     let rates = average_win_rate(&from_ranks).unwrap().mapv(|rate| (0.5 + 2.0 * rate) / 3.0);
@@ -573,6 +584,13 @@ fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
         let ratio = intervals.standard_errors[item] / errors[item];
         assert!(ratio > 0.6 && ratio < 1.15, "{ratio}");
     }
+    // Of a Ψ near 1 the other part is all but lost; a prior makes up for it.
+    let sure = array![[0.5, 0.999], [0.001, 0.5]];
+    let sure = Comparisons::from_win_probabilities(&sure, None).unwrap();
+    let resampled =
+        |model: BradleyTerry| bootstrap(&sure, 50, 0.9, 1, |votes| theta(model.fit(votes)));
+    assert!(matches!(resampled(model), Err(Error::NotConverged { .. })));
+    assert!(resampled(model.prior(Prior::Gaussian(1.5))).is_ok());
     assert!(bootstrap(&votes, 0, 0.9, 1, average_win_rate).is_err());
     assert!(bootstrap(&votes, 10, 1.0, 1, average_win_rate).is_err());
 }

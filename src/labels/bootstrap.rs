@@ -22,9 +22,10 @@ pub struct Bootstrap {
 /// Percentile intervals of an estimate by the Bayesian bootstrap (Rubin 1981).
 ///
 /// In each resample every comparison gets a random weight, exponential of mean 1, so that a count of
-/// n becomes gamma(n). Unlike draws with replacement that never loses a comparison: where an estimate
-/// exists, it exists in every resample, and counts need not be whole. `coverage`, in (0, 1), is the
-/// part of the resamples inside an interval. The same seed gives the same intervals.
+/// n becomes gamma(n). Unlike draws with replacement that never loses a comparison, and counts need
+/// not be whole. But gamma(n) of an n far below 1, such as 1 − Ψ where Ψ is near 1, is mostly next to
+/// nothing, where strengths without a [`Prior`](super::Prior) have no end. `coverage`, in (0, 1), is
+/// the part of the resamples inside an interval. The same seed gives the same intervals.
 ///
 /// ```
 /// use lipo::labels::{BradleyTerry, Comparisons, bootstrap};

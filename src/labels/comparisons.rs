@@ -142,10 +142,24 @@ impl Comparisons {
         Self::from_pairs(items, pairs)
     }
 
-    /// Counts wins and ties `[K, K]`: `wins[[k, j]]` is how often k beat j, `ties[[k, j]]` how often
-    /// k, shown first, tied with j; without `ties` there were none. Diagonals are not looked at.
+    /// Counts wins and ties `[K, K]`: `wins[[k, j]]` is how often k beat j. A tie of k and j stands in
+    /// either `ties[[k, j]]` or `ties[[j, k]]`, which are added up; without `ties` there were none.
+    /// Diagonals are not looked at.
     ///
-    /// An order of showing is not known here: k, the row, counts as shown first where it won.
+    /// An order of showing is not known here: half of each count goes to either order, which makes
+    /// no bias for what is shown first, and nothing for averaging over orders to take out.
+    ///
+    /// ```
+    /// use lipo::labels::{Comparisons, position_bias};
+    /// use ndarray::array;
+    ///
+    /// let votes = Comparisons::from_counts(&array![[0.0, 3.0], [1.0, 0.0]], None)?;
+    /// let [pair, turned] = [votes.pairs()[0], votes.pairs()[1]];
+    /// assert_eq!((pair.wins, pair.losses), (1.5, 0.5));
+    /// assert_eq!((turned.wins, turned.losses), (0.5, 1.5));
+    /// assert_eq!(position_bias(&votes).mean_asymmetry, 0.0);
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -167,8 +181,9 @@ impl Comparisons {
                 }
                 within(what, count, WEIGHT, || vec![k, j])?;
                 let mut pair = Pair { first: k, second: j, wins: 0.0, losses: 0.0, ties: 0.0 };
-                *(if what == "wins" { &mut pair.wins } else { &mut pair.ties }) = count.widen();
-                pairs.push(pair);
+                *(if what == "wins" { &mut pair.wins } else { &mut pair.ties }) =
+                    0.5 * count.widen();
+                pairs.extend([pair, pair.turned()]);
             }
         }
         Self::from_pairs(items, pairs)
@@ -218,6 +233,9 @@ impl Comparisons {
     /// One comparison for every two items of each list of ranks `[.., K]`, 1 the best: a win for the
     /// lower rank, a tie where ranks are equal. NaN is an item that was not ranked.
     ///
+    /// Nothing was shown first: that the lesser item stands first in each pair has no meaning here,
+    /// nor has a [`position_bias`](super::position_bias).
+    ///
     /// # Errors
     ///
     /// [`Error::Axes`] where ranks have no axis, [`Error::NotFinite`] for an infinite rank.
@@ -226,7 +244,8 @@ impl Comparisons {
     }
 
     /// One comparison for every two items of each list of ratings `[.., K]`: a win for the higher
-    /// rating, a tie where ratings are equal. NaN is an item that was not rated.
+    /// rating, a tie where ratings are equal. NaN is an item that was not rated. As with
+    /// [`from_ranks`](Self::from_ranks), nothing was shown first.
     ///
     /// ```
     /// use lipo::labels::Comparisons;
@@ -280,18 +299,8 @@ impl Comparisons {
         Self::from_pairs(items, counted.pairs)
     }
 
-    /// Sorts, and adds up what belongs together.
-    pub(super) fn from_pairs(items: usize, mut pairs: Vec<Pair>) -> Result<Self, Error> {
-        pairs.sort_by_key(|pair| (pair.first, pair.second));
-        pairs.dedup_by(|next, kept| {
-            let same = (next.first, next.second) == (kept.first, kept.second);
-            if same {
-                kept.wins += next.wins;
-                kept.losses += next.losses;
-                kept.ties += next.ties;
-            }
-            same
-        });
+    pub(super) fn from_pairs(items: usize, pairs: Vec<Pair>) -> Result<Self, Error> {
+        let mut pairs = added_up(pairs);
         pairs.retain(|pair| pair.total() > 0.0);
         let counted = Self { items, pairs };
         finite("the sum of the weights", counted.total(), Vec::new)?;
@@ -307,6 +316,12 @@ impl Comparisons {
     pub fn and(&self, others: &Self) -> Result<Self, Error> {
         same_shape("comparisons", &[others.items], &[self.items])?;
         Self::from_pairs(self.items, [&*self.pairs, &*others.pairs].concat())
+    }
+
+    /// Each pair once, its lesser item first, both orders of showing added up.
+    pub(super) fn both_orders(&self) -> Vec<Pair> {
+        let ascending = |pair: &Pair| if pair.first < pair.second { *pair } else { pair.turned() };
+        added_up(self.pairs.iter().map(ascending).collect())
     }
 
     /// The number K of items.
@@ -383,6 +398,21 @@ impl Comparisons {
         }
         Ok(())
     }
+}
+
+/// Pairs by first and second item, those of the same two added up.
+fn added_up(mut pairs: Vec<Pair>) -> Vec<Pair> {
+    pairs.sort_by_key(|pair| (pair.first, pair.second));
+    pairs.dedup_by(|next, kept| {
+        let same = (next.first, next.second) == (kept.first, kept.second);
+        if same {
+            kept.wins += next.wins;
+            kept.losses += next.losses;
+            kept.ties += next.ties;
+        }
+        same
+    });
+    pairs
 }
 
 pub(super) fn check_item(

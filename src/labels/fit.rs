@@ -260,7 +260,8 @@ impl Fit {
     /// comparisons, of the first item's points less those it could expect, times 2. In \[−2, 2\];
     /// an advantage of 1 is always winning where ½ could be expected.
     ///
-    /// A fit without an order effect has all of it left, one with an order effect none.
+    /// A fit without an order effect has all of it left, one with an order effect none, or next to
+    /// none under Rao and Kupper's ties, whose likelihood does not balance points.
     ///
     /// # Errors
     ///

@@ -10,7 +10,6 @@
 use super::bradley_terry::Ties;
 use super::comparisons::{Comparisons, Pair};
 use super::fit::{Convergence, Fit, Stopping, TieModel, davidson, mean, positive};
-use super::win_rate::both_orders;
 use crate::Error;
 use crate::numeric::Logistic;
 
@@ -80,7 +79,7 @@ impl Newman {
         }
         let ties = if self.davidson { Ties::Davidson } else { Ties::HalfWins };
         let (mut model, _) = ties.starting_at(comparisons)?;
-        let pairs = both_orders(comparisons);
+        let pairs = comparisons.both_orders();
         let opponents = Opponents::new(comparisons.items(), &pairs);
         let mut theta = vec![0.0; comparisons.items()];
         let mut convergence =

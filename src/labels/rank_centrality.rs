@@ -7,7 +7,6 @@
 
 use super::comparisons::Comparisons;
 use super::fit::{Convergence, Fit, Stopping};
-use super::win_rate::both_orders;
 use crate::Error;
 
 /// Strengths by rank centrality: the stationary distribution of a walk towards winners.
@@ -71,7 +70,8 @@ impl RankCentrality {
         }
         let items = comparisons.items();
         let mut opponents = vec![0_usize; items];
-        let pairs: Vec<(usize, usize, f64)> = both_orders(comparisons)
+        let pairs: Vec<(usize, usize, f64)> = comparisons
+            .both_orders()
             .into_iter()
             .map(|pair| {
                 opponents[pair.first] += 1;

@@ -2,7 +2,7 @@
 
 use ndarray::Array1;
 
-use super::comparisons::{Comparisons, Pair};
+use super::comparisons::Comparisons;
 use crate::Error;
 use crate::numeric::Sum;
 
@@ -48,7 +48,7 @@ pub fn average_win_rate_with_prior(
 fn rates(comparisons: &Comparisons, prior_opponents: f64) -> Array1<f64> {
     let mut met = vec![0_usize; comparisons.items()];
     let mut rates = vec![Sum::default(); comparisons.items()];
-    for pair in both_orders(comparisons) {
+    for pair in comparisons.both_orders() {
         let share = pair.points() / pair.total();
         for (item, share) in [(pair.first, share), (pair.second, 1.0 - share)] {
             met[item] += 1;
@@ -110,7 +110,7 @@ pub fn borda(comparisons: &Comparisons) -> Result<Array1<f64>, Error> {
 pub fn copeland(comparisons: &Comparisons) -> Result<Array1<f64>, Error> {
     comparisons.check_connected()?;
     let mut counts = Array1::zeros(comparisons.items());
-    for pair in both_orders(comparisons) {
+    for pair in comparisons.both_orders() {
         let (gained, lost) = if pair.wins > pair.losses {
             (1.0, 0.0)
         } else if pair.wins < pair.losses {
@@ -122,21 +122,4 @@ pub fn copeland(comparisons: &Comparisons) -> Result<Array1<f64>, Error> {
         counts[pair.second] += lost;
     }
     Ok(counts)
-}
-
-/// Each pair once, its lesser item first, both orders of showing added up.
-pub(super) fn both_orders(comparisons: &Comparisons) -> Vec<Pair> {
-    let ascending = |pair: &Pair| if pair.first < pair.second { *pair } else { pair.turned() };
-    let mut pairs: Vec<Pair> = comparisons.pairs().iter().map(ascending).collect();
-    pairs.sort_by_key(|pair| (pair.first, pair.second));
-    pairs.dedup_by(|next, kept| {
-        let same = (next.first, next.second) == (kept.first, kept.second);
-        if same {
-            kept.wins += next.wins;
-            kept.losses += next.losses;
-            kept.ties += next.ties;
-        }
-        same
-    });
-    pairs
 }

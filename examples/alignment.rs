@@ -24,6 +24,7 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -46,6 +47,7 @@ use serde::Serialize;
 
 mod support;
 use support::plot::{self, Bar, Line, Panel, Scale, Spread};
+use support::say;
 use support::stats::{Interval, bootstrap};
 use support::table::{markdown, percent, write_csv};
 
@@ -1055,10 +1057,10 @@ struct Results {
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(&args.out).map_err(|error| format!("{}: {error}", args.out.display()))?;
     let results = Results::new(args)?;
-    results.print();
+    results.print()?;
     results.write(&args.out)?;
     results.draw(&args.out)?;
-    println!("\nThe pictures and CSV files are in {}.", args.out.display());
+    say(format_args!("\nThe pictures and CSV files are in {}.", args.out.display()))?;
     Ok(())
 }
 
@@ -1302,13 +1304,13 @@ struct CurveRecord {
 }
 
 impl Results {
-    fn print(&self) {
+    fn print(&self) -> io::Result<()> {
         let [accuracy, knowing] = [0, 1].map(|index| {
             let accuracies = self.labs.iter().map(|lab| lab.accuracy[index]);
             100.0 * mean(&accuracies.collect::<Vec<_>>())
         });
         let lab = &self.labs[0];
-        println!(
+        say(format_args!(
             "{} seeds. Each: {} summaries for fine-tuning, {} comparisons for the reward model, {} lists, \
              {} posts to choose β, {} to test.\n\
              The reward model agrees with {accuracy:.1} % of held-out comparisons; knowing the taste would, \
@@ -1320,18 +1322,19 @@ impl Results {
             lab.setting.lists,
             lab.setting.validation,
             lab.setting.test,
-        );
-        self.print_table_1();
-        self.print_list_sizes();
-        self.print_weights();
-        self.print_ranks();
-        self.print_betas();
-        self.print_samples();
+        ))?;
+        self.print_table_1()?;
+        self.print_list_sizes()?;
+        self.print_weights()?;
+        self.print_ranks()?;
+        self.print_betas()?;
+        self.print_samples()?;
+        Ok(())
     }
 
     /// Table 1 of the paper.
-    fn print_table_1(&self) {
-        println!("\n## Win rates (the paper's Table 1)\n");
+    fn print_table_1(&self) -> io::Result<()> {
+        say("\n## Win rates (the paper's Table 1)\n")?;
         let dpo = self.with_size("pair-logistic", 2);
         let before = ["before: SFT policy", "", "", ""].map(String::from);
         let mut rows = vec![[&before[..], &measures(&self.before), &[String::new()]].concat()];
@@ -1349,11 +1352,12 @@ impl Results {
         }
         let first = ["loss", "known as", "K", "β"];
         let header = [&first[..], &MEASURES, &["true, less that of DPO"]].concat();
-        println!("{}", markdown(&header, rows));
+        say(markdown(&header, rows))?;
+        Ok(())
     }
 
-    fn print_list_sizes(&self) {
-        println!("\n## Win rate by list size: proxy, then true, % (Figure 3a)\n");
+    fn print_list_sizes(&self) -> io::Result<()> {
+        say("\n## Win rate by list size: proxy, then true, % (Figure 3a)\n")?;
         let sizes = || self.list_sizes.iter();
         let mut header = vec!["loss".to_owned()];
         header.extend(sizes().map(|size| format!("proxy, K = {size}")));
@@ -1366,7 +1370,8 @@ impl Results {
             }
             cells
         });
-        println!("{}", markdown(&header, rows));
+        say(markdown(&header, rows))?;
+        Ok(())
     }
 
     /// The four weights, and their losses.
@@ -1381,36 +1386,38 @@ impl Results {
         weights.into_iter().filter(move |(_, loss)| all && self.losses.contains(loss))
     }
 
-    fn print_weights(&self) {
+    fn print_weights(&self) -> io::Result<()> {
         if self.weights().next().is_none() {
-            return;
+            return Ok(());
         }
-        println!("\n## Lambda weights, K = {} (Figure 3b)\n", self.longest());
+        say(format_args!("\n## Lambda weights, K = {} (Figure 3b)\n", self.longest()))?;
         let dcg = self.with_size("lambda-loss", self.longest());
         let rows = self.weights().map(|(name, loss)| {
             let beta = self.beta(loss, LabelsFrom::RewardModel).to_string();
             row([name, &beta], &self.with_size(loss, self.longest()), &dcg)
         });
         let header = [&["weight", "β"][..], &MEASURES, &["true, less that of DCG"]].concat();
-        println!("{}", markdown(&header, rows));
+        say(markdown(&header, rows))?;
+        Ok(())
     }
 
-    fn print_ranks(&self) {
-        println!("\n## From an annotator's ranks alone, K = {RANKED} (Section 5.4)\n");
+    fn print_ranks(&self) -> io::Result<()> {
+        say(format_args!("\n## From an annotator's ranks alone, K = {RANKED} (Section 5.4)\n"))?;
         let logistic = self.with_ranks("pair-logistic");
         let rows = self.of_table_1().map(|loss| {
             let beta = self.beta(loss, LabelsFrom::Ranks).to_string();
             row([loss, &beta], &self.with_ranks(loss), &logistic)
         });
         let last = ["true, less that of pair-logistic"];
-        println!("{}", markdown(&[&["loss", "β"][..], &MEASURES, &last].concat(), rows));
+        say(markdown(&[&["loss", "β"][..], &MEASURES, &last].concat(), rows))?;
+        Ok(())
     }
 
-    fn print_betas(&self) {
-        println!(
+    fn print_betas(&self) -> io::Result<()> {
+        say(format_args!(
             "\n## KL (nats) and true win rate (%) by β, K = {}; * is the chosen β\n",
             self.longest()
-        );
+        ))?;
         let mut header = vec!["loss".to_owned()];
         header.extend(self.betas.iter().map(|beta| format!("β = {beta}")));
         let rows = self.of_table_1().map(|loss| {
@@ -1423,27 +1430,29 @@ impl Results {
             });
             std::iter::once(loss.to_owned()).chain(cells).collect()
         });
-        println!("{}", markdown(&header, rows));
+        say(markdown(&header, rows))?;
+        Ok(())
     }
 
     /// A post and what becomes of it.
-    fn print_samples(&self) {
+    fn print_samples(&self) -> io::Result<()> {
         let lab = &self.labs[0];
         let posts = &lab.test_posts[..1];
         let write = |policy: &Network| {
             let rng = &mut StdRng::seed_from_u64(0);
             sentence(&Sampler::PAPER.responses(policy, posts, 1, rng)[0])
         };
-        println!("\n## A post and its summaries\n");
-        println!("    {:<24} {}", "post", sentence(&posts[0].words));
-        println!("    {:<24} {}", "key words", sentence(&posts[0].keys));
-        println!("    {:<24} {}", "writer", sentence(&posts[0].summary));
-        println!("    {:<24} {}", "SFT policy", write(&lab.reference));
+        say("\n## A post and its summaries\n")?;
+        say(format_args!("    {:<24} {}", "post", sentence(&posts[0].words)))?;
+        say(format_args!("    {:<24} {}", "key words", sentence(&posts[0].keys)))?;
+        say(format_args!("    {:<24} {}", "writer", sentence(&posts[0].summary)))?;
+        say(format_args!("    {:<24} {}", "SFT policy", write(&lab.reference)))?;
         for loss in self.of_table_1() {
             if let Some(run) = self.with_size(loss, self.longest()).first() {
-                println!("    {loss:<24} {}", write(&run.policy));
+                say(format_args!("    {loss:<24} {}", write(&run.policy)))?;
             }
         }
+        Ok(())
     }
 
     fn write(&self, out: &Path) -> Result<(), Box<dyn Error>> {

@@ -40,6 +40,7 @@ use serde::Serialize;
 
 mod support;
 use support::plot::{self, Line, Panel, Spread};
+use support::say;
 use support::stats::{Interval, bootstrap};
 use support::table::{markdown, percent, write_csv};
 
@@ -149,15 +150,15 @@ fn run(args: &Args) -> Anything<()> {
         (taste.queries(200, &mut rng), taste.queries(80, &mut rng))
     };
     let features = standardise(&mut train, &mut valid);
-    println!("features that vary: {features}");
+    say(format_args!("features that vary: {features}"))?;
     for (name, queries) in [("training", &train), ("validation", &valid)] {
         let (documents, count) = (queries.grades.len(), queries.sizes.len());
-        println!("{name}: {documents} documents of {count} queries");
+        say(format_args!("{name}: {documents} documents of {count} queries"))?;
     }
     let (untrained, undecided) = evaluate(&Array1::zeros(valid.grades.len()), &valid)?;
-    println!(
+    say(format_args!(
         "validation queries without a relevant document, left out of the metrics: {undecided}\n"
-    );
+    ))?;
 
     let mut order: Vec<usize> = (0..train.sizes.len()).collect();
     let mut orders = Vec::new();
@@ -617,8 +618,8 @@ fn report(
             rows.push(cells(loss, &last.metrics, format!("{:.1} ({epoch})", 100.0 * best)));
         }
     }
-    println!("{}", markdown(&header, rows));
-    println!("\nPer cent, with 95 % bootstrap intervals over validation queries.");
+    say(markdown(&header, rows))?;
+    say("\nPer cent, with 95 % bootstrap intervals over validation queries.")?;
 
     let rows = runs.iter().flat_map(|run| {
         (1..).zip(&run.epochs).map(|(epoch, Epoch { train_loss, metrics })| {
@@ -658,6 +659,6 @@ fn report(
     };
     let picture = args.out.join("letor.svg");
     plot::lines(&picture, &format!("Learning to rank: {scorer}, every loss"), &panels)?;
-    println!("Written: {}, letor.csv, order.csv", picture.display());
+    say(format_args!("Written: {}, letor.csv, order.csv", picture.display()))?;
     Ok(())
 }

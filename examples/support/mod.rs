@@ -1,7 +1,19 @@
 //! What several examples need to show their results: estimates with intervals ([`stats`]), tables and
-//! CSV files ([`table`]), pictures ([`plot`]).
+//! CSV files ([`table`]), pictures ([`plot`]), and lines that may go unread ([`say`]).
 #![allow(dead_code)] // each example needs a part
+
+use std::fmt::Display;
+use std::io::{self, Write};
 
 pub mod plot;
 pub mod stats;
 pub mod table;
+
+/// Prints a line. Where nobody reads on, as after `| head`, there are still files to write: that is no
+/// error.
+pub fn say(line: impl Display) -> io::Result<()> {
+    match writeln!(io::stdout(), "{line}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

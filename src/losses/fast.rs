@@ -464,8 +464,11 @@ impl<E: Real> Batch<'_, E> {
         bench: &mut Bench<E>,
         job: &mut Job<'_, F>,
     ) {
-        let Bench { long, counts, order, wide: [scores, labels], .. } = bench;
         let rows = self.items.rows(entry);
+        if self.kernel == Kernel::Softmax {
+            return self.softmax(entry, &rows, lanes, &mut bench.long, job);
+        }
+        let Bench { long, counts, order, wide: [scores, labels], .. } = bench;
         for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
             wide.clear();
             wide.extend(numbers.iter().map(|x| x.widen()));
@@ -510,6 +513,27 @@ impl<E: Real> Batch<'_, E> {
         }
         job.results.write_value(entry.place, value);
         job.results.write_grad(entry.place, self.index(entry), |k| F::narrow(grad[k] * factor));
+    }
+
+    /// One list of softmax, whose items stay in their order.
+    fn softmax<F: Real>(
+        &mut self,
+        entry: Entry,
+        rows: &Rows<'_, E>,
+        lanes: usize,
+        long: &mut Long<E>,
+        job: &mut Job<'_, F>,
+    ) {
+        long.take(rows, None, lanes);
+        let value = vector::dispatch(Along { kernel: self.kernel, long, log_discounts: &[] });
+        let factor = job.shares.of(entry.place.list).factor;
+        if !self.trusts(value, rows, factor) {
+            self.given_up.push(entry);
+            return;
+        }
+        job.results.write_value(entry.place, value);
+        let slope = |k: usize| F::narrow(long.columns[k].widen() * factor);
+        job.results.write_grad(entry.place, self.index(entry), slope);
     }
 
     /// Below it, a list's value may not be as exact as it should be.

@@ -19,14 +19,15 @@ pub(super) struct Long<F> {
     discounts: [Vec<F>; 2],
     /// Two of `f64` an item of a vector's lanes.
     sums: Vec<f64>,
-    columns: Vec<F>,
-    /// The gradient, in the order.
+    /// The gradient of softmax; what columns of pairs come to.
+    pub(super) columns: Vec<F>,
+    /// The gradient of the others, in the order.
     pub(super) grad: Vec<f64>,
     wide: [Vec<f64>; 4],
 }
 
 impl<F: Real> Long<F> {
-    /// Takes a list's items in an order; items that fill up have the least score and label NaN.
+    /// Takes a list's items in an order; items that fill up have a score of the list's and label NaN.
     pub(super) fn take(&mut self, rows: &Rows<'_, F>, order: Option<&[usize]>, lanes: usize) {
         let len = rows.scores.len();
         let padded = len.next_multiple_of(lanes);
@@ -38,7 +39,7 @@ impl<F: Real> Long<F> {
             }
             out.resize(padded, absent);
         };
-        of(&mut self.scores, rows.scores, rows.least_score());
+        of(&mut self.scores, rows.scores, rows.scores[0]);
         of(&mut self.labels, rows.labels, F::nan());
         self.grad.clear();
         self.grad.resize(len, 0.0);
@@ -113,7 +114,7 @@ fn softmax<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
     fill_exps(simd, scores, greatest, exps);
     exps[items..].fill(F::zero());
     labels[items..].fill(F::zero());
-    let top_label = labels.iter().fold(F::zero(), |top, &label| top.max(label));
+    let top_label = F::narrow(range::<S, F>(simd, labels).1);
 
     // Sums without the greatest, of which there may be several: the others of these, too, count.
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
@@ -158,9 +159,6 @@ fn softmax<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
         let (exp, others) = (exp * shrink.0, others * shrink.0);
         let (label, label_others) = (label * shrink.1, label_others * shrink.1);
         *slope = (exp * label_others - label * others).vector();
-    }
-    for (out, slope) in grad.iter_mut().zip(columns) {
-        *out = slope.widen();
     }
     let weighted = value.total() / label_total.into();
     (weighted + ln_1p(exp_others)).round()

@@ -11,6 +11,7 @@
 //! | `growth/lists` | time when the number of lists doubles: size 64 | lists |
 //! | `single` | one list of 8 through `Box<dyn Loss>`, as a search engine calls it | lists |
 //!
+//! With `--features rayon` batches of some 100 µs and more go to all threads: run it with and without.
 //! Timings drift with the machine: compare figures of one run. `benches/peers/run.py` sets them side
 //! by side with other libraries and with the plain kernels.
 
@@ -23,8 +24,8 @@ use criterion::{
     criterion_main,
 };
 use lipo::losses::{
-    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
-    Softmax, Workspace,
+    LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
+    PointSigmoid, Reduction, Softmax, Workspace,
 };
 use lipo::{Lists, Real};
 use ndarray::{Array2, Array3};
@@ -130,6 +131,11 @@ fn growth(criterion: &mut Criterion) {
             group.throughput(term.count(shape));
             step::<f32>(&mut group, BenchmarkId::new(*name, size), &**loss, shape);
         }
+    }
+    let at_10 = LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(10));
+    for size in doubling(16, 8192) {
+        group.throughput(Term::Item.count((4, size)));
+        step::<f32>(&mut group, BenchmarkId::new("lambda-loss@10", size), &at_10, (4, size));
     }
     group.finish();
 

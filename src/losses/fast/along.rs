@@ -340,7 +340,8 @@ fn logistic<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
     let Long { scores, labels, exps, sums, columns, grad, .. } = long;
     let (items, lanes) = (grad.len(), F::lanes::<S>());
     let (least, greatest) = range::<S, F>(simd, scores);
-    if greatest - least > F::SPREAD {
+    // An exponential over the product of two must not leave the range either.
+    if greatest - least > 0.7 * F::SPREAD {
         return f64::NAN;
     }
     fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);

@@ -3,7 +3,12 @@
 //! | loss | a list of | kernel |
 //! |---|---|---|
 //! | point | any size | [`points`]: items along the lanes |
-//! | softmax, list-mle, pair | a few items ([`Way`]) | [`across`]: lists side by side, one a lane |
+//! | softmax, list-mle, pair | few items, or weighted ones | [`across`]: lists side by side, one a lane |
+//! | softmax, list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
+//! | pair-hinge | many items | [`counts`]: pairs counted in O(K log K) |
+//!
+//! The numbers are in [`Way::of`]. Kernels compute in the type of the arrays; sums, and logarithms of
+//! products, in more. In `f32`, lists of fewer than [`Fast::FEWEST_ITEMS`] items are left to `f64`.
 //!
 //! A kernel gives up on a list that it may not be exact for: scores that spread too widely for
 //! exponentials, weights, labels or results near the ends of the range. The list then goes, if it is
@@ -11,9 +16,9 @@
 //! bits depend on nothing but the list: lanes do not mix, and the items that a shorter list lacks
 //! beside a longer one add exact zeros.
 //!
-//! From the public call to the vectors: `LossExt::reduced_into` → `evaluate` in `losses.rs` →
+//! From the public call to the vectors: `LossExt::reduced_into` → `evaluate` in `batch.rs` →
 //! [`evaluate`] here, which takes lists by the window → [`Batch::compute`], which sorts them by
-//! length → [`Across`], one match over the losses.
+//! length → [`Points`], [`Across`] or [`Along`], each one match over the losses.
 
 mod across;
 mod along;

@@ -56,6 +56,7 @@
 use ndarray::{Array, ArrayRef, Dimension};
 
 use crate::check::{Mask, same_shape, unravel, within};
+use crate::numeric::DoubleDouble;
 use crate::{Error, Real};
 
 mod f_divergence;
@@ -88,6 +89,31 @@ fn scale_into<F: Real, D: Dimension>(
 ) -> Result<(), Error> {
     same_shape("gradient of the log-probabilities", grad_log_probs.shape(), grad.shape())?;
     grad_log_probs.zip_mut_with(grad, |out, &slope| *out = F::narrow(beta * slope.widen()));
+    Ok(())
+}
+
+/// Scores that are a function of the log-ratio log(π/π_ref), 0 where the mask is false.
+fn scores_of_log_ratios<F: Real, D: Dimension>(
+    policy: &ArrayRef<F, D>,
+    reference: &ArrayRef<F, D>,
+    mask: Option<&ArrayRef<bool, D>>,
+    scores: &mut ArrayRef<F, D>,
+    score: impl Fn(DoubleDouble) -> DoubleDouble,
+) -> Result<(), Error> {
+    same_shape("reference log-probabilities", reference.shape(), policy.shape())?;
+    same_shape("scores", scores.shape(), policy.shape())?;
+    let mask = Mask::new(mask, policy.shape())?;
+    check_log_probs("policy log-probabilities", policy, &mask)?;
+    check_log_probs("reference log-probabilities", reference, &mask)?;
+    let pairs = policy.iter().zip(reference);
+    for (item, (out, (&policy, &reference))) in scores.iter_mut().zip(pairs).enumerate() {
+        *out = if mask.exists(item) {
+            let log_ratio = DoubleDouble::difference(policy.widen(), reference.widen());
+            F::narrow(score(log_ratio).round())
+        } else {
+            F::zero()
+        };
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use super::{check_log_probs, checked_beta};
+use super::{check_log_probs, checked_beta, scores_of_log_ratios};
 use crate::check::{Mask, same_shape};
 use crate::numeric::DoubleDouble;
 use crate::{Error, Real};
@@ -147,21 +147,7 @@ impl FDivergenceReward {
         mask: Option<&ArrayRef<bool, D>>,
         scores: &mut ArrayRef<F, D>,
     ) -> Result<(), Error> {
-        same_shape("reference log-probabilities", reference.shape(), policy.shape())?;
-        same_shape("scores", scores.shape(), policy.shape())?;
-        let mask = Mask::new(mask, policy.shape())?;
-        check_log_probs("policy log-probabilities", policy, &mask)?;
-        check_log_probs("reference log-probabilities", reference, &mask)?;
-        let pairs = policy.iter().zip(reference);
-        for (item, (score, (&policy, &reference))) in scores.iter_mut().zip(pairs).enumerate() {
-            *score = if mask.exists(item) {
-                let log_ratio = DoubleDouble::difference(policy.widen(), reference.widen());
-                F::narrow(self.score(log_ratio).round())
-            } else {
-                F::zero()
-            };
-        }
-        Ok(())
+        scores_of_log_ratios(policy, reference, mask, scores, |log_ratio| self.score(log_ratio))
     }
 
     /// The chain rule: from ∂L/∂s to ∂L/∂log π, all `[.., K]`, at the log-probabilities that the

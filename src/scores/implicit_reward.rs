@@ -4,9 +4,7 @@
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use super::{check_log_probs, checked_beta, scale, scale_into};
-use crate::check::{Mask, same_shape};
-use crate::numeric::DoubleDouble;
+use super::{checked_beta, scale, scale_into, scores_of_log_ratios};
 use crate::{Error, Real};
 
 /// The implicit reward s_k = β (log π(y_k|x) − log π_ref(y_k|x)) of LiPO and DPO.
@@ -92,21 +90,7 @@ impl ImplicitReward {
         mask: Option<&ArrayRef<bool, D>>,
         scores: &mut ArrayRef<F, D>,
     ) -> Result<(), Error> {
-        same_shape("reference log-probabilities", reference.shape(), policy.shape())?;
-        same_shape("scores", scores.shape(), policy.shape())?;
-        let mask = Mask::new(mask, policy.shape())?;
-        check_log_probs("policy log-probabilities", policy, &mask)?;
-        check_log_probs("reference log-probabilities", reference, &mask)?;
-        let pairs = policy.iter().zip(reference.iter());
-        for (item, (score, (&policy, &reference))) in scores.iter_mut().zip(pairs).enumerate() {
-            *score = if mask.exists(item) {
-                let ratio = DoubleDouble::difference(policy.widen(), reference.widen());
-                F::narrow((ratio * self.beta).round())
-            } else {
-                F::zero()
-            };
-        }
-        Ok(())
+        scores_of_log_ratios(policy, reference, mask, scores, |log_ratio| log_ratio * self.beta)
     }
 
     /// The chain rule: from ∂L/∂s to ∂L/∂log π, `[.., K]` each; ∂L/∂log π = β ∂L/∂s.

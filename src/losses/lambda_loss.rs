@@ -9,7 +9,7 @@
 use crate::check::check_cutoff;
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Logistic, PairKernels, PairLoss, PairWeight};
-use crate::numeric::DoubleDouble;
+use crate::numeric::{DoubleDouble, SplitMix64};
 use crate::order::{argsort_by_descending, argsort_descending};
 use crate::{Error, List};
 
@@ -420,10 +420,7 @@ fn random_keys(seed: u64, list: &List<'_>, keys: &mut Vec<u64>) {
     keys.extend((0..list.len() as u64).map(|item| mix(state ^ mix(item))));
 }
 
-/// SplitMix64's step: a bijection whose output bits all depend on all input bits.
+/// A bijection whose output bits all depend on all input bits.
 fn mix(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
+    SplitMix64::new(x).next()
 }

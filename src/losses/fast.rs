@@ -30,7 +30,7 @@ use std::any::TypeId;
 
 use pulp::{Simd, WithSimd};
 
-use self::across::Across;
+use self::across::{Across, Block};
 use self::along::{Along, Long};
 use self::counts::Counts;
 use self::points::{Entries, PointSums, Points};
@@ -40,7 +40,7 @@ use crate::losses::lambda_loss::extend_log_discounts;
 use crate::losses::{Kernel, Loss};
 use crate::numeric::DoubleDouble;
 use crate::order::argsort_descending;
-use crate::vector::{self, Element, FiniteRange};
+use crate::vector::{self, Element, FiniteRange, Lanes, Wide};
 use crate::{Precision, Real};
 
 /// What the kernels need to know of `f32` and `f64`.
@@ -470,27 +470,29 @@ impl<E: Real> Batch<'_, E> {
         job: &mut Job<'_, F>,
     ) {
         let rows = self.items.rows(entry);
-        if self.kernel == Kernel::Softmax {
-            return self.softmax(entry, &rows, lanes, &mut bench.long, job);
-        }
         let Bench { long, counts, order, wide: [scores, labels], .. } = bench;
-        for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
-            wide.clear();
-            wide.extend(numbers.iter().map(|x| x.widen()));
+        if self.kernel != Kernel::Softmax {
+            for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
+                wide.clear();
+                wide.extend(numbers.iter().map(|x| x.widen()));
+            }
         }
         let list = List::bare(scores, labels, self.precision);
         // What counting gives, and the order in which the kernel wants the items.
         let (counted, order) = match self.kernel {
-            Kernel::PairHinge => (counts.count(&list, 1.0), None),
-            Kernel::PairLogistic => (counts.count(&list, 0.0), Some(&counts.by_score)),
-            Kernel::LambdaLoss { .. } | Kernel::ListMle => {
-                let by_score = self.kernel != Kernel::ListMle;
-                argsort_descending(if by_score { scores } else { labels }, order);
-                (0.0, Some(&*order))
+            Kernel::PairHinge => (Some(counts.count(&list, 1.0)), None),
+            Kernel::PairLogistic => (Some(counts.count(&list, 0.0)), Some(&counts.by_score)),
+            Kernel::LambdaLoss { .. } => {
+                argsort_descending(scores, order);
+                (None, Some(&*order))
             }
-            _ => (0.0, None),
+            Kernel::ListMle => {
+                argsort_descending(labels, order);
+                (None, Some(&*order))
+            }
+            _ => (None, None),
         };
-        let mut value = counted;
+        let mut value = counted.unwrap_or(0.0);
         if way == Way::Along {
             long.take(&rows, order.map(Vec::as_slice), lanes);
             let (kernel, log_discounts) = (self.kernel, &*self.log_discounts);
@@ -501,44 +503,25 @@ impl<E: Real> Batch<'_, E> {
             self.given_up.push(entry);
             return;
         }
+        job.results.write_value(entry.place, value);
+        if self.kernel == Kernel::Softmax {
+            let slope = |k: usize| F::narrow(long.columns[k].widen() * factor);
+            return job.results.write_grad(entry.place, self.index(entry), slope);
+        }
         // The gradient in the list's own order.
-        let is_counted = matches!(self.kernel, Kernel::PairHinge | Kernel::PairLogistic);
         let grad = scores;
-        if is_counted {
+        grad.fill(0.0);
+        if counted.is_some() {
             for (slope, &balance) in grad.iter_mut().zip(&counts.balance) {
                 *slope = balance as f64;
             }
-        } else {
-            grad.fill(0.0);
         }
-        match order {
-            _ if way == Way::Counted => {}
-            Some(order) => order.iter().zip(&long.grad).for_each(|(&k, slope)| grad[k] += slope),
-            None => grad.copy_from_slice(&long.grad),
+        if let (Way::Along, Some(order)) = (way, order) {
+            for (&k, slope) in order.iter().zip(&long.grad) {
+                grad[k] += slope;
+            }
         }
-        job.results.write_value(entry.place, value);
         job.results.write_grad(entry.place, self.index(entry), |k| F::narrow(grad[k] * factor));
-    }
-
-    /// One list of softmax, whose items stay in their order.
-    fn softmax<F: Real>(
-        &mut self,
-        entry: Entry,
-        rows: &Rows<'_, E>,
-        lanes: usize,
-        long: &mut Long<E>,
-        job: &mut Job<'_, F>,
-    ) {
-        long.take(rows, None, lanes);
-        let value = vector::dispatch(Along { kernel: self.kernel, long, log_discounts: &[] });
-        let factor = job.shares.of(entry.place.list).factor;
-        if !self.trusts(value, rows, factor) {
-            self.given_up.push(entry);
-            return;
-        }
-        job.results.write_value(entry.place, value);
-        let slope = |k: usize| F::narrow(long.columns[k].widen() * factor);
-        job.results.write_grad(entry.place, self.index(entry), slope);
     }
 
     /// Below it, a list's value may not be as exact as it should be.
@@ -589,6 +572,17 @@ fn numbers<S: Simd, F: Real>(vector: &F::Vector<S>) -> &[F] {
     pulp::bytemuck::cast_slice(std::slice::from_ref(vector))
 }
 
+/// So many terms are added up plainly before what they come to goes into a `Wide` sum.
+const TILE: usize = 16;
+
+/// Adds to the `k`th of `Wide` sums.
+#[inline(always)]
+fn add_at<S: Simd, F: Real>(simd: S, sums: &mut [S::f64s], k: usize, slopes: Lanes<S, F>) {
+    let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
+    sum.add(slopes);
+    [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
+}
+
 struct CountLanes<F>(std::marker::PhantomData<F>);
 
 impl<F> Default for CountLanes<F> {
@@ -603,84 +597,6 @@ impl<F: Real> WithSimd for CountLanes<F> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) -> usize {
         F::lanes::<S>()
-    }
-}
-
-/// Lists side by side: item k of the list in lane l stands at k·lanes + l.
-///
-/// A list shorter than the longest is filled up with its own least score, label NaN and weight 0: in
-/// no pair, ranked after all else, and weighing nothing.
-#[derive(Debug, Clone, Default)]
-struct Block<F> {
-    size: usize,
-    lanes: usize,
-    weighted: bool,
-    scores: Vec<F>,
-    labels: Vec<F>,
-    weights: Vec<F>,
-    exps: Vec<F>,
-    ranks: Vec<F>,
-    gains: Vec<F>,
-    discounts: [Vec<F>; 2],
-    grad: Vec<F>,
-    /// The same, one list after another.
-    by_list: Vec<F>,
-    /// Two of `f64` an item.
-    sums: Vec<f64>,
-    values: [f64; MOST_LANES],
-}
-
-impl<F: Real> Block<F> {
-    #[inline(always)]
-    fn fill<S: Simd>(&mut self, rows: &[Rows<'_, F>]) {
-        let lanes = F::lanes::<S>();
-        let size = rows.iter().map(|rows| rows.scores.len()).max().unwrap_or(0);
-        if self.size != size || self.lanes != lanes {
-            (self.size, self.lanes) = (size, lanes);
-            let Self { scores, labels, weights, exps, ranks, gains, discounts, grad, .. } = self;
-            let [rounded, lost] = discounts;
-            for numbers in [scores, labels, weights, exps, ranks, gains, rounded, lost, grad] {
-                numbers.resize(size * lanes, F::zero());
-            }
-            self.by_list.resize(size * lanes, F::zero());
-            self.sums.resize(2 * size * S::F64_LANES, 0.0);
-        }
-        self.weighted = rows.iter().any(|rows| !rows.weights.is_empty());
-        for lane in 0..lanes {
-            let rows = rows.get(lane).copied().unwrap_or_default();
-            let absent = if rows.scores.len() == size { F::zero() } else { rows.least_score() };
-            lay(rows.scores, absent, (lane, lanes), &mut self.scores);
-            lay(rows.labels, F::nan(), (lane, lanes), &mut self.labels);
-            if self.weighted {
-                lay(rows.weights, F::zero(), (lane, lanes), &mut self.weights);
-            }
-        }
-    }
-}
-
-impl<F: Real> Block<F> {
-    /// Sets the gradients out list by list.
-    #[inline(always)]
-    fn set_out<S: Simd>(&mut self) {
-        let lanes = F::lanes::<S>();
-        for lane in 0..lanes {
-            let of_list = &mut self.by_list[lane * self.size..][..self.size];
-            for (out, slopes) in of_list.iter_mut().zip(self.grad.chunks_exact(lanes)) {
-                *out = slopes[lane];
-            }
-        }
-    }
-}
-
-/// Lays a list's numbers along a lane, and fills up with `absent`.
-#[inline(always)]
-fn lay<F: Real>(numbers: &[F], absent: F, (lane, lanes): (usize, usize), into: &mut [F]) {
-    let (there, beyond) = into.split_at_mut(numbers.len() * lanes);
-    for (row, &number) in there.chunks_exact_mut(lanes).zip(numbers) {
-        row[lane] = number;
-    }
-    for row in beyond.chunks_exact_mut(lanes) {
-        row[lane] = absent;
     }
 }
 

@@ -3,10 +3,86 @@
 use pulp::{Simd, WithSimd};
 
 use super::pairs::{HingePairs, LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
-use super::{Block, Kernel, Rows};
+use super::{Kernel, MOST_LANES, Rows, TILE, add_at};
 use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Wide};
 use crate::{Precision, Real};
+
+/// Lists side by side: item k of the list in lane l stands at k·lanes + l.
+///
+/// A list shorter than the longest is filled up with its own least score, label NaN and weight 0: in
+/// no pair, ranked after all else, and weighing nothing.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Block<F> {
+    pub(super) size: usize,
+    lanes: usize,
+    weighted: bool,
+    scores: Vec<F>,
+    labels: Vec<F>,
+    weights: Vec<F>,
+    exps: Vec<F>,
+    ranks: Vec<F>,
+    gains: Vec<F>,
+    discounts: [Vec<F>; 2],
+    grad: Vec<F>,
+    /// The same, one list after another.
+    pub(super) by_list: Vec<F>,
+    /// Two of `f64` an item.
+    sums: Vec<f64>,
+    pub(super) values: [f64; MOST_LANES],
+}
+
+impl<F: Real> Block<F> {
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, rows: &[Rows<'_, F>]) {
+        let lanes = F::lanes::<S>();
+        let size = rows.iter().map(|rows| rows.scores.len()).max().unwrap_or(0);
+        if self.size != size || self.lanes != lanes {
+            (self.size, self.lanes) = (size, lanes);
+            let Self { scores, labels, weights, exps, ranks, gains, discounts, grad, .. } = self;
+            let [rounded, lost] = discounts;
+            for numbers in [scores, labels, weights, exps, ranks, gains, rounded, lost, grad] {
+                numbers.resize(size * lanes, F::zero());
+            }
+            self.by_list.resize(size * lanes, F::zero());
+            self.sums.resize(2 * size * S::F64_LANES, 0.0);
+        }
+        self.weighted = rows.iter().any(|rows| !rows.weights.is_empty());
+        for lane in 0..lanes {
+            let rows = rows.get(lane).copied().unwrap_or_default();
+            let absent = if rows.scores.len() == size { F::zero() } else { rows.least_score() };
+            lay(rows.scores, absent, (lane, lanes), &mut self.scores);
+            lay(rows.labels, F::nan(), (lane, lanes), &mut self.labels);
+            if self.weighted {
+                lay(rows.weights, F::zero(), (lane, lanes), &mut self.weights);
+            }
+        }
+    }
+
+    /// Sets the gradients out list by list.
+    #[inline(always)]
+    fn set_out<S: Simd>(&mut self) {
+        let lanes = F::lanes::<S>();
+        for lane in 0..lanes {
+            let of_list = &mut self.by_list[lane * self.size..][..self.size];
+            for (out, slopes) in of_list.iter_mut().zip(self.grad.chunks_exact(lanes)) {
+                *out = slopes[lane];
+            }
+        }
+    }
+}
+
+/// Lays a list's numbers along a lane, and fills up with `absent`.
+#[inline(always)]
+fn lay<F: Real>(numbers: &[F], absent: F, (lane, lanes): (usize, usize), into: &mut [F]) {
+    let (there, beyond) = into.split_at_mut(numbers.len() * lanes);
+    for (row, &number) in there.chunks_exact_mut(lanes).zip(numbers) {
+        row[lane] = number;
+    }
+    for row in beyond.chunks_exact_mut(lanes) {
+        row[lane] = absent;
+    }
+}
 
 /// Computes the values of a block of lists, and their gradients times `factors`; NaN for the value
 /// of a list gives up on it.
@@ -370,9 +446,6 @@ fn fill_discounts<F: Real>(
     }
 }
 
-/// So many terms are added up plainly before what they come to goes into a [`Wide`] sum.
-const TILE: usize = 16;
-
 /// The gradient of a pair loss, each unordered pair once; its value is in `pairs` afterwards.
 #[inline(always)]
 fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
@@ -408,12 +481,4 @@ fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
     for k in 0..items {
         grad.put_wide(k, Wide::of(simd, [sums[2 * k], sums[2 * k + 1]]));
     }
-}
-
-/// Adds to the `k`th of [`Wide`] sums.
-#[inline(always)]
-fn add_at<S: Simd, F: Real>(simd: S, sums: &mut [S::f64s], k: usize, slopes: Lanes<S, F>) {
-    let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
-    sum.add(slopes);
-    [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
 }

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::across::{extremes, fill_gains};
 use super::pairs::{LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
-use super::{Kernel, Rows};
+use super::{Kernel, Rows, TILE, add_at};
 use crate::Real;
 use crate::numeric::{DoubleDouble, Sum, ln_1p};
 use crate::vector::{Lanes, LogProduct, Wide};
@@ -241,9 +241,6 @@ fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[Double
     pairs.value().total().round()
 }
 
-/// So many terms are added up plainly before what they come to goes into a [`Wide`] sum.
-const TILE: usize = 16;
-
 /// The gradient of a pair loss, each of the first items against the vectors of those behind it.
 #[inline(always)]
 fn rows<S: Simd, F: Real>(
@@ -302,9 +299,7 @@ fn empty<S: Simd, F: Real>(
     first: usize,
 ) {
     for (k, column) in columns.iter_mut().enumerate().skip(first) {
-        let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
-        sum.add(Lanes::of(simd, *column));
-        [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
+        add_at(simd, sums, k, Lanes::<S, F>::of(simd, *column));
         *column = Lanes::<S, F>::splat(simd, 0.0).vector();
     }
 }

@@ -31,13 +31,9 @@ use std::sync::Mutex;
 use std::thread;
 
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressStyle};
 use lipo::labels;
-use lipo::losses::{
-    LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
-    PointSigmoid, Softmax,
-};
+use lipo::losses::{LambdaLoss, LambdaWeight, Loss, LossExt};
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use ndarray::{Array2, Array3, Axis, Slice};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -45,7 +41,8 @@ use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Gumbel, StandardNormal};
 use serde::Serialize;
 
-mod support;
+pub(crate) mod support;
+use support::named;
 use support::plot::{self, Bar, Line, Panel, Scale, Spread};
 use support::say;
 use support::stats::{Interval, bootstrap};
@@ -60,7 +57,7 @@ struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// The losses to train with
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = loss_names(), default_values_t = SEVEN.map(String::from))]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = named::loss_parser(), default_values_t = named::LOSSES.map(String::from))]
     losses: Vec<String>,
     /// How many of the 8 responses a list has
     #[arg(long, value_name = "K,…", value_delimiter = ',', default_values_t = [2, 4, 6, 8], value_parser = list_size)]
@@ -76,39 +73,20 @@ struct Args {
     tiny: bool,
 }
 
-pub(crate) const SEVEN: [&str; 7] = [
-    "point-mse",
-    "point-sigmoid",
-    "pair-hinge",
-    "pair-logistic",
-    "list-mle",
-    "softmax",
-    "lambda-loss",
-];
 /// The weights of Figure 3(b) that are no losses of Table 1: without the discount, and without the gain.
 const GAIN_ALONE: &str = "lambda-loss, gain alone";
 const DISCOUNT_ALONE: &str = "lambda-loss, discount alone";
 
 pub(crate) fn loss(name: &str) -> Box<dyn Loss> {
     match name {
-        "point-mse" => Box::new(PointMse),
-        "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
-        "list-mle" => Box::new(ListMle),
-        "softmax" => Box::new(Softmax),
         GAIN_ALONE => {
             Box::new(LambdaLoss::with_weight(LambdaWeight::constant_discount_difference()))
         }
         DISCOUNT_ALONE => {
             Box::new(LambdaLoss::with_weight(LambdaWeight::constant_gain_difference()))
         }
-        _ => Box::new(LambdaLoss::default()),
+        _ => named::loss(name),
     }
-}
-
-fn loss_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(SEVEN)
 }
 
 fn list_size(text: &str) -> Outcome<usize> {
@@ -1072,7 +1050,7 @@ fn progress(count: usize, of_what: &'static str) -> Result<ProgressBar, Box<dyn 
 impl Results {
     fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
         let setting = if args.tiny { Setting::TINY } else { Setting::FULL };
-        let mut losses: Vec<_> = SEVEN
+        let mut losses: Vec<_> = named::LOSSES
             .into_iter()
             .filter(|name| args.losses.iter().any(|asked| asked == name))
             .collect();
@@ -1097,9 +1075,9 @@ impl Results {
         let longest = results.longest();
         let sweep = results.jobs(|loss| {
             let sources = [(LabelsFrom::RewardModel, longest), (LabelsFrom::Ranks, RANKED)];
-            let sources = sources
-                .into_iter()
-                .filter(|(labels, _)| *labels == LabelsFrom::RewardModel || SEVEN.contains(&loss));
+            let sources = sources.into_iter().filter(|(labels, _)| {
+                *labels == LabelsFrom::RewardModel || named::LOSSES.contains(&loss)
+            });
             let betas = &results.betas;
             let jobs = sources.flat_map(|(labels, size)| {
                 betas.iter().map(move |&beta| (loss, labels, size, beta))
@@ -1115,7 +1093,8 @@ impl Results {
         let rest = results.jobs(|loss| {
             let beta = results.beta(loss, LabelsFrom::RewardModel);
             let of_size = |&size: &usize| (loss, LabelsFrom::RewardModel, size, beta);
-            let sizes = if SEVEN.contains(&loss) { &results.list_sizes[..shorter] } else { &[] };
+            let sizes =
+                if named::LOSSES.contains(&loss) { &results.list_sizes[..shorter] } else { &[] };
             sizes.iter().map(of_size).collect()
         });
         let runs = in_parallel(&rest, &bar, |job| optimise(&results.labs[job.seed], job))?;
@@ -1137,7 +1116,7 @@ impl Results {
     }
 
     fn of_table_1(&self) -> impl Iterator<Item = &'static str> {
-        self.losses.iter().copied().filter(|loss| SEVEN.contains(loss))
+        self.losses.iter().copied().filter(|loss| named::LOSSES.contains(loss))
     }
 
     fn longest(&self) -> usize {

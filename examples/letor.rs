@@ -24,13 +24,10 @@ use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum, builder::PossibleValuesParser};
+use clap::{Parser, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use lipo::Lists;
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
-    ScoreTies, Softmax, Workspace,
-};
+use lipo::losses::{Loss, LossExt, Reduction, ScoreTies, Workspace};
 use lipo::metrics::{AveragePrecision, Metric, MetricExt, Ndcg};
 use ndarray::{Array1, Array2, Axis, Zip, aview1};
 use rand::seq::SliceRandom;
@@ -39,6 +36,7 @@ use rand_distr::StandardNormal;
 use serde::Serialize;
 
 mod support;
+use support::named;
 use support::plot::{self, Line, Panel, Spread};
 use support::say;
 use support::stats::{Interval, bootstrap};
@@ -61,7 +59,7 @@ struct Args {
     #[arg(long, value_name = "FILE", requires = "train")]
     valid_groups: Option<PathBuf>,
     /// The losses to train with
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = loss_names(), default_values_t = LOSSES.map(String::from))]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', value_parser = named::loss_parser(), default_values_t = named::LOSSES.map(String::from))]
     losses: Vec<String>,
     /// Passes over the training queries
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -90,33 +88,6 @@ struct Args {
 enum Reduce {
     MeanOverLists,
     MeanOverTerms,
-}
-
-const LOSSES: [&str; 7] = [
-    "point-mse",
-    "point-sigmoid",
-    "pair-hinge",
-    "pair-logistic",
-    "list-mle",
-    "softmax",
-    "lambda-loss",
-];
-
-/// A loss by its name in the paper.
-fn loss(name: &str) -> Box<dyn Loss> {
-    match name {
-        "point-mse" => Box::new(PointMse),
-        "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
-        "list-mle" => Box::new(ListMle),
-        "softmax" => Box::new(Softmax),
-        _ => Box::new(LambdaLoss::default()),
-    }
-}
-
-fn loss_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(LOSSES)
 }
 
 fn positive(text: &str) -> Result<usize, String> {
@@ -180,7 +151,8 @@ fn run(args: &Args) -> Anything<()> {
             let greatest = train.grades.fold(1.0_f64, |a, &b| a.max(b));
             train.grades /= greatest;
         }
-        let epochs = fit(&*loss(name), scorer.clone(), &train, &valid, &orders, args, &progress);
+        let epochs =
+            fit(&*named::loss(name), scorer.clone(), &train, &valid, &orders, args, &progress);
         let epochs = epochs.map_err(|error| format!("{name}: {error}"))?;
         runs.push(Run { loss: name, epochs });
     }

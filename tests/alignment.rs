@@ -16,8 +16,8 @@ use rand_distr::{Distribution, StandardNormal};
 #[path = "../examples/alignment.rs"]
 mod alignment;
 use alignment::{
-    LENGTH, Network, POLICY_BAGS, Post, Preferences, SEVEN, Sampler, Token, VOCABULARY, World,
-    objective,
+    LENGTH, Network, POLICY_BAGS, Post, Preferences, Sampler, Token, VOCABULARY, World, objective,
+    support::named,
 };
 
 // The pieces.
@@ -46,7 +46,7 @@ fn gradients_are_central_differences() {
     }
     let (reward, batch) = (ImplicitReward::new(0.3).expect("positive"), [3, 0, 2]);
 
-    for name in SEVEN {
+    for name in named::LOSSES {
         let loss = alignment::loss(name);
         let value_at = |policy: &Network| {
             objective(policy, &*loss, reward, &lists, &batch).expect("finite weights").0

@@ -1,10 +1,12 @@
-//! What several examples need to show their results: estimates with intervals ([`stats`]), tables and
-//! CSV files ([`table`]), pictures ([`plot`]), and lines that may go unread ([`say`]).
+//! What several examples need: the losses by name ([`named`]), and to show their results estimates with
+//! intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), and lines that may go
+//! unread ([`say`]).
 #![allow(dead_code)] // each example needs a part
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
+pub mod named;
 pub mod plot;
 pub mod stats;
 pub mod table;

@@ -86,7 +86,7 @@ mod tests {
             ("all bit patterns", |i| f64::from_bits(scramble(i).wrapping_mul(scramble(i + 7)))),
             ("all equal", |_| -2.5),
             ("few values", |i| (scramble(i) % 5) as f64 - 2.0),
-            ("zeros of both signs", |i| if scramble(i) % 2 == 0 { 0.0 } else { -0.0 }),
+            ("zeros of both signs", |i| if scramble(i).is_multiple_of(2) { 0.0 } else { -0.0 }),
             ("neighbours", |i| f64::from_bits(1.0_f64.to_bits() + scramble(i) % 3000)),
             ("negative neighbours", |i| -f64::from_bits(1e300_f64.to_bits() + scramble(i) % 3000)),
             ("denormals", |i| f64::from_bits(scramble(i) % 500)),

@@ -107,10 +107,10 @@ fn flattened(input: &Input) -> Ragged<f64> {
 /// The error about the same item in flat arrays.
 fn in_flat_arrays(error: &Error) -> Error {
     let mut error = error.clone();
-    if let Error::NotFinite { index, .. } | Error::OutOfRange { index, .. } = &mut error {
-        if let [list, item] = index[..] {
-            *index = vec![3 * list + item];
-        }
+    if let Error::NotFinite { index, .. } | Error::OutOfRange { index, .. } = &mut error
+        && let [list, item] = index[..]
+    {
+        *index = vec![3 * list + item];
     }
     error
 }

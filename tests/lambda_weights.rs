@@ -355,10 +355,10 @@ fn a_weight_beyond_the_range_is_an_error_or_infinite() {
             // The other gains would reject labels that are not of moderate size.
             let labels = if name.contains("linear") { labels } else { array![1.5, 0.5, 1.0] };
             let scores = array![2.0 * margin, margin, 0.0];
-            if let Ok((value, grad)) = loss.value_and_grad(&scores, &labels) {
-                if value.is_nan() || grad.iter().any(|slope| slope.is_nan()) {
-                    not_a_number.push((name, margin, value, grad));
-                }
+            if let Ok((value, grad)) = loss.value_and_grad(&scores, &labels)
+                && (value.is_nan() || grad.iter().any(|slope| slope.is_nan()))
+            {
+                not_a_number.push((name, margin, value, grad));
             }
         }
     }

@@ -552,10 +552,10 @@ impl<E: Real> Batch<'_, E> {
 
     #[inline]
     fn write<F: Real>(&self, slopes: &[E], entry: Entry, job: &mut Job<'_, F>) {
-        if let (None, Some(grad)) = (self.items.index, job.results.grad(entry.place)) {
-            if let Some(grad) = E::same(grad) {
-                return grad.copy_from_slice(slopes);
-            }
+        if let (None, Some(grad)) = (self.items.index, job.results.grad(entry.place))
+            && let Some(grad) = E::same(grad)
+        {
+            return grad.copy_from_slice(slopes);
         }
         let slope = |k: usize| F::narrow(slopes[k].widen());
         job.results.write_grad(entry.place, self.index(entry), slope);

@@ -314,6 +314,15 @@ impl<'a, F: Real> Flat<'a, F> {
         }
     }
 
+    /// The number of items that every list takes up, where it is one.
+    #[cfg(feature = "simd")]
+    pub(crate) fn equal_size(&self) -> Option<usize> {
+        match self.sizes {
+            Sizes::Equal { size, .. } => Some(size),
+            Sizes::Ragged(_) => None,
+        }
+    }
+
     /// The number of items that a list takes up, masked ones among them.
     pub(crate) fn size(&self, list: usize) -> usize {
         match self.sizes {
@@ -419,6 +428,13 @@ pub(crate) struct Place {
     pub(crate) list: usize,
     pub(crate) start: usize,
     pub(crate) end: usize,
+}
+
+#[cfg(feature = "simd")]
+impl Place {
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
 }
 
 /// Room for one list whose items cannot be borrowed as they stand.

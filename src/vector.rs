@@ -13,6 +13,10 @@ use crate::Real;
 use crate::numeric::{DoubleDouble, Sum};
 use pulp::{Arch, Scalar256b, Simd, WithSimd, bytemuck};
 
+mod squares;
+
+pub(crate) use squares::Squares;
+
 /// Runs a kernel in the widest instruction set that the machine has.
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     match Arch::new() {
@@ -29,7 +33,10 @@ pub trait Element: bytemuck::Pod {
     type Vector<S: Simd>: Copy + bytemuck::Pod;
     /// The outcome of a comparison, lane by lane.
     type Mask<S: Simd>: Copy;
+    /// `SIDE` rows of as many numbers, which registers can transpose.
+    type Square: bytemuck::Pod;
 
+    const SIDE: usize;
     /// log 2 in two parts, the first with zeros enough that products with exponents are exact.
     const LN_2: [f64; 2];
     /// (e^x − 1 − x)/x² for |x| ≤ log(2)/2, in powers of x,
@@ -43,6 +50,7 @@ pub trait Element: bytemuck::Pod {
     const ROUND: f64;
 
     fn from_f64(x: f64) -> Self;
+    fn transposed(avx: squares::Avx, square: Self::Square) -> Self::Square;
     fn lanes<S: Simd>() -> usize;
     fn splat<S: Simd>(simd: S, x: Self) -> Self::Vector<S>;
     fn vectors<S: Simd>(numbers: &[Self]) -> &[Self::Vector<S>];
@@ -223,6 +231,9 @@ impl Element for f32 {
         xor_f32s
     );
 
+    type Square = [[f32; 8]; 8];
+
+    const SIDE: usize = 8;
     const LN_2: [f64; 2] = [0.693_359_375, -2.121_944_400_546_905_8e-4];
     const EXP: &'static [f64] = &taylor::<6>();
     const EXP_WIDE: &'static [f64] = &taylor::<9>();
@@ -241,6 +252,11 @@ impl Element for f32 {
     #[allow(clippy::cast_possible_truncation)] // rounding is what it is for
     fn from_f64(x: f64) -> Self {
         x as Self
+    }
+
+    #[inline(always)]
+    fn transposed(avx: squares::Avx, square: Self::Square) -> Self::Square {
+        squares::transposed_f32(avx, square)
     }
 
     // A Wide is here the two halves of the lanes, in f64.
@@ -373,6 +389,9 @@ impl Element for f64 {
         xor_f64s
     );
 
+    type Square = [[f64; 4]; 4];
+
+    const SIDE: usize = 4;
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     const EXP: &'static [f64] = &taylor::<12>();
     const EXP_WIDE: &'static [f64] = &taylor::<16>();
@@ -396,6 +415,11 @@ impl Element for f64 {
     #[inline(always)]
     fn from_f64(x: f64) -> Self {
         x
+    }
+
+    #[inline(always)]
+    fn transposed(avx: squares::Avx, square: Self::Square) -> Self::Square {
+        squares::transposed_f64(avx, square)
     }
 
     // A Wide is here a number rounded, and what rounding took.
@@ -527,6 +551,17 @@ impl<S: Simd, F: Element> Lanes<S, F> {
 
     #[inline(always)]
     pub(crate) fn of(simd: S, x: F::Vector<S>) -> Self {
+        Self { simd, x }
+    }
+
+    /// As many numbers as there are lanes, rounded to the type.
+    #[inline(always)]
+    pub(crate) fn narrowed(simd: S, numbers: &[f64]) -> Self {
+        let mut x = F::splat(simd, F::from_f64(0.0));
+        let lanes: &mut [F] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut x));
+        for (lane, &number) in lanes.iter_mut().zip(numbers) {
+            *lane = F::from_f64(number);
+        }
         Self { simd, x }
     }
 

@@ -2,8 +2,8 @@
 //!
 //! | loss | a list of | kernel |
 //! |---|---|---|
-//! | point | any size | [`points`]: items along the lanes |
-//! | softmax, list-mle, pair | few items, or weighted ones | [`across`]: lists side by side, one a lane |
+//! | any | few items; but for point losses, weighted ones | [`across`]: lists side by side, one a lane |
+//! | point | many items | [`points`]: items along the lanes |
 //! | softmax, list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
 //! | pair-hinge | many items | [`counts`]: pairs counted in O(K log K) |
 //!
@@ -18,7 +18,8 @@
 //!
 //! From the public call to the vectors: `LossExt::reduced_into` → `evaluate` in `batch.rs` →
 //! [`evaluate`] here, which takes lists by the window → [`Batch::compute`], which sorts them by
-//! length → [`Points`], [`Across`] or [`Along`], each one match over the losses.
+//! length into runs of one [`Way`] → [`Across`], [`Points`] or [`Along`], each one match over the
+//! losses.
 
 mod across;
 mod along;
@@ -33,7 +34,7 @@ use pulp::{Simd, WithSimd};
 use self::across::{Across, Block};
 use self::along::{Along, Long};
 use self::counts::Counts;
-use self::points::{Entries, PointSums, Points};
+use self::points::{PointSums, Points};
 use crate::lists::{Flat, List, Place};
 use crate::losses::batch::{self, Job};
 use crate::losses::lambda_loss::extend_log_discounts;
@@ -134,8 +135,13 @@ pub struct OfType<F> {
 /// What kernels work on.
 #[derive(Debug, Clone, Default)]
 struct Bench<F> {
-    block: Block<F>,
+    /// Of the lists of a run, one after another: their shares in the gradient,
+    factors: Vec<f64>,
+    /// what they come to,
+    values: Vec<f64>,
+    /// and the slopes of their items.
     slopes: Vec<F>,
+    block: Block<F>,
     sums: PointSums,
     long: Long<F>,
     counts: Counts,
@@ -151,6 +157,12 @@ struct Entry {
     end: usize,
     /// Whether an item weight is not 1.
     weighted: bool,
+}
+
+impl From<Place> for Entry {
+    fn from(place: Place) -> Self {
+        Self { place, start: place.start, end: place.end, weighted: false }
+    }
 }
 
 impl Entry {
@@ -171,8 +183,8 @@ struct Items<'a, F> {
     labels: &'a [F],
     /// Empty where all are 1.
     weights: &'a [F],
-    /// How far from the start of its list an item stands in the caller's arrays; none where the items
-    /// are these arrays.
+    /// How far from the start of its list an item stands in the caller's arrays; none where no item
+    /// of a list is left out.
     index: Option<&'a [usize]>,
 }
 
@@ -239,43 +251,145 @@ impl<F: Real> Taken<F> {
     }
 
     fn take<G: Real>(&mut self, lists: &Flat<'_, G>, place: Place) -> Entry {
-        let start = self.scores.len();
-        for item in (place.start..place.end).filter(|&item| lists.exists(item)) {
-            self.scores.push(F::narrow(lists.scores[item].widen()));
-            self.labels.push(F::narrow(lists.labels[item].widen()));
-            if let Some(weights) = lists.weights {
-                self.weights.push(F::narrow(weights[item].widen()));
+        let Self { scores, labels, weights, index } = self;
+        let start = scores.len();
+        let pairs =
+            [(scores, Some(lists.scores)), (labels, Some(lists.labels)), (weights, lists.weights)];
+        for (taken, numbers) in pairs {
+            let Some(numbers) = numbers else { continue };
+            let numbers = numbers[place.start..place.end].iter().map(|x| F::narrow(x.widen()));
+            match lists.mask {
+                None => taken.extend(numbers),
+                Some(mask) => {
+                    let numbers = numbers.zip(&mask[place.start..place.end]);
+                    taken.extend(numbers.filter(|(_, exists)| **exists).map(|(x, _)| x));
+                }
             }
-            self.index.push(item - place.start);
         }
-        let weighted =
-            lists.weights.is_some() && self.weights[start..].iter().any(|&w| w != F::one());
+        if lists.mask.is_some() {
+            let exists = |&item: &usize| lists.exists(place.start + item);
+            index.extend((0..place.len()).filter(exists));
+        }
+        let weighted = self.weights.get(start..).is_some_and(|w| w.iter().any(|&w| w != F::one()));
         Entry { place, start, end: self.scores.len(), weighted }
     }
 
-    fn items(&self) -> Items<'_, F> {
+    fn items(&self, are_masked: bool) -> Items<'_, F> {
         let Self { scores, labels, weights, index } = self;
-        Items { scores, labels, weights, index: Some(index) }
+        let index = are_masked.then_some(index.as_slice());
+        Items { scores, labels, weights, index }
+    }
+}
+
+/// Lists to compute.
+#[derive(Debug, Clone, Copy)]
+enum Entries<'a> {
+    Listed(&'a [Entry]),
+    /// So many lists of one size, one after another in the caller's arrays.
+    Equal {
+        first: Place,
+        lists: usize,
+    },
+}
+
+impl Entries<'_> {
+    fn len(self) -> usize {
+        match self {
+            Self::Listed(entries) => entries.len(),
+            Self::Equal { lists, .. } => lists,
+        }
+    }
+
+    #[inline(always)]
+    fn get(self, nth: usize) -> Entry {
+        match self {
+            Self::Listed(entries) => entries[nth],
+            Self::Equal { first, .. } => {
+                let start = first.start + nth * first.len();
+                Place { list: first.list + nth, start, end: start + first.len() }.into()
+            }
+        }
+    }
+
+    /// So many lists from the `first` on as one, if they are unweighted, of one size, and their items
+    /// one after another.
+    #[inline(always)]
+    fn rectangle(self, first: usize, lists: usize) -> Option<Entry> {
+        let last = first + lists - 1;
+        if last >= self.len() {
+            return None;
+        }
+        if let Self::Listed(entries) = self {
+            let alike = |two: &[Entry]| two[0].end == two[1].start && two[0].len() == two[1].len();
+            if entries[first].weighted || !entries[first..=last].windows(2).all(alike) {
+                return None;
+            }
+        }
+        Some(Entry { end: self.get(last).end, ..self.get(first) })
+    }
+
+    fn iter(self) -> impl Iterator<Item = Entry> {
+        (0..self.len()).map(move |nth| self.get(nth))
+    }
+
+    /// The number of items of the longest list.
+    fn longest(self) -> usize {
+        match self {
+            Self::Listed(entries) => entries.iter().map(Entry::len).max().unwrap_or(0),
+            Self::Equal { first, .. } => first.len(),
+        }
+    }
+
+    /// The number of items of all lists.
+    fn items(self) -> usize {
+        match self {
+            Self::Listed(entries) => entries.iter().map(Entry::len).sum(),
+            Self::Equal { first, lists } => lists * first.len(),
+        }
+    }
+
+    /// The place in the caller's arrays that the lists fill, none of others between them.
+    fn whole(self) -> Option<Place> {
+        let next = |two: &[Entry]| {
+            let [one, other] = [two[0].place, two[1].place];
+            one.list + 1 == other.list && one.end == other.start
+        };
+        let in_a_row = match self {
+            Self::Listed(entries) => entries.windows(2).all(next),
+            Self::Equal { .. } => true,
+        };
+        let last = self.len().checked_sub(1).filter(|_| in_a_row)?;
+        Some(Place { end: self.get(last).place.end, ..self.get(0).place })
     }
 }
 
 /// How a list is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
+    /// The loss is 0.
+    Zero,
     /// Lists side by side, one a lane.
     Across,
-    /// Items along the lanes.
+    /// Lists one after another, items along the lanes.
+    Items,
+    /// One list, in an order, along the lanes.
     Along,
     /// Without vectors, by counting pairs in O(K log K).
     Counted,
+    /// Not in this type.
+    GivenUp,
 }
 
 impl Way {
     /// The choice between the kernels, by the size of a list alone.
-    fn of(kernel: Kernel, Entry { start, end, weighted, .. }: Entry) -> Self {
-        match (kernel, end - start) {
-            (Kernel::PointMse | Kernel::PointSigmoid, _) => Self::Along,
-            _ if weighted => Self::Across,
+    fn of<F: Fast>(kernel: Kernel, entry: Entry) -> Self {
+        match (kernel, entry.len()) {
+            (Kernel::PointMse | Kernel::PointSigmoid, ..24) if !entry.weighted => Self::Across,
+            (Kernel::PointMse | Kernel::PointSigmoid, _) => Self::Items,
+            (_, ..=1) => Self::Zero,
+            // Where nothing averages the errors out, f32 is too coarse.
+            (_, len) if len < F::FEWEST_ITEMS => Self::GivenUp,
+            _ if entry.weighted => Self::Across,
             (Kernel::Softmax, 24..)
             | (Kernel::ListMle, 33..)
             | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => Self::Along,
@@ -293,41 +407,65 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
     room: &mut batch::Room,
 ) {
     let lists = job.lists;
-    let mut places = lists.places_from(job.results.first).take(job.count);
+    let equal = lists.equal_size().filter(|_| lists.is_plain());
     let precision = F::PRECISION;
-    loop {
+    let mut next = job.results.first;
+    let end = next.list + job.count;
+    while next.list < end {
         let Room { buffers, window, given_up, log_discounts } = &mut room.fast;
-        window.clear();
-        given_up.clear();
         let OfType { taken, bench } = F::buffers(buffers);
-        taken.clear();
-        if lists.is_plain() {
-            let entry =
-                |place: Place| Entry { place, start: place.start, end: place.end, weighted: false };
-            window.extend(places.by_ref().take(WINDOW).map(entry));
+        let count = WINDOW.min(end - next.list);
+        given_up.clear();
+        if let Some(size) = equal {
+            let first = Place { end: next.start + size, ..next };
+            let items = Items::standing(&lists);
+            Batch { kernel, precision, items, log_discounts, given_up }.run(
+                Entries::Equal { first, lists: count },
+                bench,
+                &mut job,
+            );
+            next = Place { list: next.list + count, start: next.start + count * size, end: 0 };
         } else {
-            window.extend(places.by_ref().take(WINDOW).map(|place| taken.take(&lists, place)));
+            window.clear();
+            taken.clear();
+            let plain = lists.is_plain();
+            for place in lists.places_from(next).take(count) {
+                window.push(if plain { place.into() } else { taken.take(&lists, place) });
+                next = Place { list: place.list + 1, start: place.end, end: 0 };
+            }
+            let items =
+                if plain { Items::standing(&lists) } else { taken.items(lists.mask.is_some()) };
+            Batch { kernel, precision, items, log_discounts, given_up }
+                .compute(window, bench, &mut job);
         }
-        if window.is_empty() {
-            return;
-        }
-        let items = if lists.is_plain() { Items::standing(&lists) } else { taken.items() };
-        let batch = Batch { kernel, precision, items, log_discounts, given_up };
-        batch.compute(window, bench, &mut job);
 
         if !given_up.is_empty() && precision == Precision::Single {
             let OfType { taken, bench } = &mut buffers.double;
             taken.clear();
             window.clear();
             window.extend(given_up.drain(..).map(|entry| taken.take(&lists, entry.place)));
-            let items = taken.items();
-            let batch = Batch { kernel, precision, items, log_discounts, given_up };
-            batch.compute(window, bench, &mut job);
+            let items = taken.items(lists.mask.is_some());
+            Batch { kernel, precision, items, log_discounts, given_up }
+                .compute(window, bench, &mut job);
         }
         for entry in given_up {
             job.evaluate_plainly(loss, entry.place, &mut room.plain);
         }
     }
+}
+
+/// What a kernel computes: lists' values, and, one list after another, their gradients times their
+/// factors.
+struct Run<'a, E> {
+    kernel: Kernel,
+    /// That of the caller's arrays.
+    precision: Precision,
+    items: Items<'a, E>,
+    entries: Entries<'a>,
+    /// These and the values are filled up to a multiple of [`MOST_LANES`].
+    factors: &'a [f64],
+    values: &'a mut [f64],
+    slopes: &'a mut [E],
 }
 
 /// Lists to compute in the type E.
@@ -341,122 +479,104 @@ struct Batch<'a, E> {
 }
 
 impl<E: Real> Batch<'_, E> {
+    /// Lists of whatever lengths.
     fn compute<F: Real>(
         mut self,
         window: &mut [Entry],
         bench: &mut Bench<E>,
         job: &mut Job<'_, F>,
     ) {
-        if matches!(self.kernel, Kernel::PointMse | Kernel::PointSigmoid) {
-            return self.points(window, bench, job);
-        }
-        if window.iter().any(|entry| entry.key() != window[0].key()) {
+        let kernel = self.kernel;
+        let way = |entry: &Entry| (Way::of::<E>(kernel, *entry), entry.weighted);
+        // Lists side by side should be of one length.
+        if window.iter().any(|entry| entry.key() != window[0].key())
+            && window.iter().any(|entry| way(entry).0 == Way::Across)
+        {
             window.sort_unstable_by_key(|entry| (entry.key(), entry.place.list));
         }
-        // Of no item or one, these losses are 0.
-        let trivial = window.partition_point(|entry| entry.len() <= 1);
-        let (trivial, window) = window.split_at(trivial);
-        for &entry in trivial {
-            job.results.write_value(entry.place, 0.0);
-            job.results.write_grad(entry.place, self.index(entry), |_| F::zero());
-        }
-        // Where nothing averages the errors out, f32 is too coarse.
-        let few = window.partition_point(|entry| entry.len() < E::FEWEST_ITEMS);
-        let (few, window) = window.split_at(few);
-        self.given_up.extend(few);
-        if let (Kernel::LambdaLoss { .. }, Some(longest)) = (self.kernel, window.last()) {
-            extend_log_discounts(self.log_discounts, longest.len());
-        }
-        let lanes = vector::dispatch(CountLanes::<E>::default());
-        let kernel = self.kernel;
-        let kind = |entry: &Entry| (Way::of(kernel, *entry), entry.weighted);
-        for alike in window.chunk_by(|a, b| kind(a) == kind(b)) {
-            match Way::of(kernel, alike[0]) {
-                Way::Across => {
-                    for entries in alike.chunks(lanes) {
-                        self.across(entries, &mut bench.block, job);
-                    }
-                }
-                way => {
-                    for &entry in alike {
-                        self.single(way, entry, lanes, bench, job);
-                    }
-                }
-            }
+        for alike in window.chunk_by(|a, b| way(a) == way(b)) {
+            self.run(Entries::Listed(alike), bench, job);
         }
     }
 
-    /// Lists of a point loss.
-    fn points<F: Real>(&mut self, window: &[Entry], bench: &mut Bench<E>, job: &mut Job<'_, F>) {
-        let (Some(first), Some(last)) = (window.first(), window.last()) else { return };
-        let Bench { slopes, sums, .. } = bench;
-        sums.reset(window.iter().map(|entry| job.shares.of(entry.place.list).factor));
+    /// Lists that are computed in one way.
+    fn run<F: Real>(&mut self, entries: Entries<'_>, bench: &mut Bench<E>, job: &mut Job<'_, F>) {
+        if let Kernel::LambdaLoss { .. } = self.kernel {
+            extend_log_discounts(self.log_discounts, entries.longest());
+        }
+        match Way::of::<E>(self.kernel, entries.get(0)) {
+            Way::Zero => {
+                for entry in entries.iter() {
+                    job.results.write_value(entry.place, 0.0);
+                    job.results.write_grad(entry.place, self.index(entry), |_| F::zero());
+                }
+            }
+            way @ (Way::Across | Way::Items) => self.together(way, entries, bench, job),
+            way @ (Way::Along | Way::Counted) => {
+                let lanes = vector::dispatch(CountLanes::<E>::default());
+                for entry in entries.iter() {
+                    self.single(way, entry, lanes, bench, job);
+                }
+            }
+            Way::GivenUp => self.given_up.extend(entries.iter()),
+        }
+    }
+
+    /// Lists that one kernel takes one after another, or side by side.
+    fn together<F: Real>(
+        &mut self,
+        way: Way,
+        entries: Entries<'_>,
+        bench: &mut Bench<E>,
+        job: &mut Job<'_, F>,
+    ) {
+        let Bench { factors, values, slopes, block, sums, .. } = bench;
+        let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));
+        factors.clear();
+        factors.extend(entries.iter().map(|entry| job.shares.of(entry.place.list).factor));
+        factors.resize(padded, 0.0);
+        values.clear();
+        values.resize(padded, 0.0);
         // Where the items are the caller's, so is the array of slopes.
-        let whole = Place { end: last.place.end, ..first.place };
-        let direct = match (self.items.index, job.results.grad(whole)) {
-            (None, Some(grad)) => E::same(grad),
-            _ => None,
-        };
+        let whole = entries.whole().filter(|_| self.items.index.is_none());
+        let direct = whole.and_then(|whole| job.results.grad(whole)).and_then(E::same);
         let is_direct = direct.is_some();
-        let len = last.end - first.start;
         let slopes = direct.unwrap_or_else(|| {
+            let len = entries.items();
             slopes.resize(slopes.len().max(len), E::zero());
             &mut slopes[..len]
         });
-        let (kernel, items) = (self.kernel, self.items);
-        let size = first.len();
-        let alike = self.items.index.is_none() && window.iter().all(|entry| entry.len() == size);
-        let entries = if alike {
-            Entries::Equal { start: first.start, size, lists: window.len() }
+        let (kernel, precision, items) = (self.kernel, self.precision, self.items);
+        let run = Run { kernel, precision, items, entries, factors, values, slopes };
+        if way == Way::Across {
+            let log_discounts = &*self.log_discounts;
+            vector::dispatch(Across { run, block, log_discounts });
         } else {
-            Entries::Listed(window)
-        };
-        vector::dispatch(Points { kernel, items, entries, slopes, sums });
-        let sums = &bench.sums;
-        if alike && is_direct {
-            // The usual case: all are as they should be.
-            let (values, least) = (&sums.values[..window.len()], self.least(size));
-            let range = vector::dispatch(FiniteRange(values));
-            if range.is_some_and(|range| range.0 >= least)
-                && sums.factors.iter().all(|&factor| Self::is_moderate(factor))
-            {
-                return job.results.write_values(first.place, values);
-            }
+            vector::dispatch(Points { run, sums });
         }
-        for ((&entry, &value), &factor) in window.iter().zip(&sums.values).zip(&sums.factors) {
-            if !self.trusts(value, &self.items.rows(entry), factor) {
-                self.given_up.push(entry);
-                continue;
-            }
-            job.results.write_value(entry.place, value);
-            if !is_direct {
-                let slopes = &bench.slopes[entry.start - first.start..][..entry.len()];
-                self.write(slopes, entry, job);
-            }
-        }
-    }
 
-    /// Lists side by side.
-    fn across<F: Real>(&mut self, entries: &[Entry], block: &mut Block<E>, job: &mut Job<'_, F>) {
-        let mut rows = [Rows::default(); MOST_LANES];
-        let mut factors = [0.0; MOST_LANES];
-        for ((rows, factor), entry) in rows.iter_mut().zip(&mut factors).zip(entries) {
-            *rows = self.items.rows(*entry);
-            *factor = job.shares.of(entry.place.list).factor;
+        let Bench { factors, values, slopes, .. } = &*bench;
+        let (factors, values) = (&factors[..lists], &values[..lists]);
+        // The usual case: all are as they should be.
+        let usual = !entries.get(0).weighted
+            && vector::dispatch(FiniteRange(values))
+                .is_some_and(|(least, _)| least >= self.least(entries.longest()))
+            && factors.iter().all(|&factor| Self::is_moderate(factor));
+        if let (true, true, Some(whole)) = (usual, is_direct, whole) {
+            return job.results.write_values(whole, values);
         }
-        let (kernel, precision) = (self.kernel, self.precision);
-        let (rows, factors) = (&rows[..entries.len()], &factors);
-        let log_discounts = &*self.log_discounts;
-        vector::dispatch(Across { kernel, precision, rows, factors, block, log_discounts });
-        for (lane, &entry) in entries.iter().enumerate() {
-            let value = block.values[lane];
-            if self.trusts(value, &rows[lane], factors[lane]) {
-                let slopes = &block.by_list[lane * block.size..][..entry.len()];
+        let mut start = 0;
+        for ((entry, &value), &factor) in entries.iter().zip(values).zip(factors) {
+            let len = entry.len();
+            if usual || self.trusts(value, &self.items.rows(entry), factor) {
                 job.results.write_value(entry.place, value);
-                self.write(slopes, entry, job);
+                if !is_direct {
+                    self.write(&slopes[start..start + len], entry, job);
+                }
             } else {
                 self.given_up.push(entry);
             }
+            start += len;
         }
     }
 

@@ -3,9 +3,10 @@
 use pulp::{Simd, WithSimd};
 
 use super::pairs::{HingePairs, LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
-use super::{Kernel, MOST_LANES, Rows, TILE, add_at};
+use super::points::{CrossEntropy, SquaredError, Terms};
+use super::{Kernel, MOST_LANES, Rows, Run, TILE, add_at};
 use crate::numeric::DoubleDouble;
-use crate::vector::{Lanes, LogProduct, Wide};
+use crate::vector::{Lanes, LogProduct, Squares, Wide};
 use crate::{Precision, Real};
 
 /// Lists side by side: item k of the list in lane l stands at k·lanes + l.
@@ -14,7 +15,7 @@ use crate::{Precision, Real};
 /// no pair, ranked after all else, and weighing nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Block<F> {
-    pub(super) size: usize,
+    size: usize,
     lanes: usize,
     weighted: bool,
     scores: Vec<F>,
@@ -25,18 +26,17 @@ pub(super) struct Block<F> {
     gains: Vec<F>,
     discounts: [Vec<F>; 2],
     grad: Vec<F>,
-    /// The same, one list after another.
-    pub(super) by_list: Vec<F>,
     /// Two of `f64` an item.
     sums: Vec<f64>,
-    pub(super) values: [f64; MOST_LANES],
 }
+
+/// The lists of a block, one a lane; those that there are not have no items.
+type Side<'a, F> = [Rows<'a, F>; MOST_LANES];
 
 impl<F: Real> Block<F> {
     #[inline(always)]
-    fn fill<S: Simd>(&mut self, rows: &[Rows<'_, F>]) {
+    fn resize<S: Simd>(&mut self, size: usize) {
         let lanes = F::lanes::<S>();
-        let size = rows.iter().map(|rows| rows.scores.len()).max().unwrap_or(0);
         if self.size != size || self.lanes != lanes {
             (self.size, self.lanes) = (size, lanes);
             let Self { scores, labels, weights, exps, ranks, gains, discounts, grad, .. } = self;
@@ -44,14 +44,29 @@ impl<F: Real> Block<F> {
             for numbers in [scores, labels, weights, exps, ranks, gains, rounded, lost, grad] {
                 numbers.resize(size * lanes, F::zero());
             }
-            self.by_list.resize(size * lanes, F::zero());
             self.sums.resize(2 * size * S::F64_LANES, 0.0);
         }
-        self.weighted = rows.iter().any(|rows| !rows.weights.is_empty());
-        for lane in 0..lanes {
-            let rows = rows.get(lane).copied().unwrap_or_default();
-            let absent = if rows.scores.len() == size { F::zero() } else { rows.least_score() };
-            lay(rows.scores, absent, (lane, lanes), &mut self.scores);
+    }
+
+    /// Takes lists of one size, one after another, as many as there are lanes.
+    #[inline(always)]
+    fn fill<S: Simd>(&mut self, squares: Squares, rows: &Rows<'_, F>) {
+        let lanes = F::lanes::<S>();
+        let size = rows.scores.len() / lanes;
+        self.resize::<S>(size);
+        self.weighted = false;
+        squares.transpose(rows.scores, (lanes, size), &mut self.scores);
+        squares.transpose(rows.labels, (lanes, size), &mut self.labels);
+    }
+
+    /// Takes any lists, at most as many as there are lanes.
+    #[inline(always)]
+    fn fill_from<S: Simd>(&mut self, side: &Side<'_, F>) {
+        let lanes = F::lanes::<S>();
+        self.resize::<S>(side.iter().map(|rows| rows.scores.len()).max().unwrap_or(0));
+        self.weighted = side.iter().any(|rows| !rows.weights.is_empty());
+        for (lane, rows) in side[..lanes].iter().enumerate() {
+            lay(rows.scores, rows.least_score(), (lane, lanes), &mut self.scores);
             lay(rows.labels, F::nan(), (lane, lanes), &mut self.labels);
             if self.weighted {
                 lay(rows.weights, F::zero(), (lane, lanes), &mut self.weights);
@@ -59,12 +74,13 @@ impl<F: Real> Block<F> {
         }
     }
 
-    /// Sets the gradients out list by list.
+    /// Sets the gradients of any lists out, list by list.
     #[inline(always)]
-    fn set_out<S: Simd>(&mut self) {
+    fn set_out<S: Simd>(&self, side: &Side<'_, F>, mut out: &mut [F]) {
         let lanes = F::lanes::<S>();
-        for lane in 0..lanes {
-            let of_list = &mut self.by_list[lane * self.size..][..self.size];
+        for (lane, rows) in side[..lanes].iter().enumerate() {
+            let (of_list, rest) = out.split_at_mut(rows.scores.len());
+            out = rest;
             for (out, slopes) in of_list.iter_mut().zip(self.grad.chunks_exact(lanes)) {
                 *out = slopes[lane];
             }
@@ -84,13 +100,9 @@ fn lay<F: Real>(numbers: &[F], absent: F, (lane, lanes): (usize, usize), into: &
     }
 }
 
-/// Computes the values of a block of lists, and their gradients times `factors`; NaN for the value
-/// of a list gives up on it.
+/// Computes lists side by side; NaN for the value of a list gives up on it.
 pub(super) struct Across<'a, F: Real> {
-    pub(super) kernel: Kernel,
-    pub(super) precision: Precision,
-    pub(super) rows: &'a [Rows<'a, F>],
-    pub(super) factors: &'a [f64],
+    pub(super) run: Run<'a, F>,
     pub(super) block: &'a mut Block<F>,
     /// 1/D of the ranks from 1 on, for the lambda-loss.
     pub(super) log_discounts: &'a [DoubleDouble],
@@ -101,12 +113,53 @@ impl<F: Real> WithSimd for Across<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { kernel, precision, rows, factors, block, log_discounts } = self;
-        block.fill::<S>(rows);
-        let Block { weighted, scores, labels, weights, exps, ranks, gains, discounts, .. } = block;
-        let (grad, sums, values) = (&mut block.grad, &mut block.sums, &mut block.values);
+        let Self { run, block, log_discounts } = self;
+        let Run { kernel, precision, items, entries, factors, values, mut slopes } = run;
+        let (lanes, squares) = (F::lanes::<S>(), Squares::new());
+        for first in (0..entries.len()).step_by(lanes) {
+            let lists = lanes.min(entries.len() - first);
+            let whole = entries.rectangle(first, lanes).map(|entry| items.rows(entry));
+            let mut side = [Rows::default(); MOST_LANES];
+            if let Some(rows) = &whole {
+                block.fill::<S>(squares, rows);
+            } else {
+                for (lane, rows) in side[..lists].iter_mut().enumerate() {
+                    *rows = items.rows(entries.get(first + lane));
+                }
+                block.fill_from::<S>(&side);
+            }
+            let factors = &factors[first..][..lanes];
+            let value = block.compute(simd, kernel, precision, factors, log_discounts);
+            value.write(&mut values[first..][..lanes]);
+            let len = match &whole {
+                Some(rows) => rows.scores.len(),
+                None => side.iter().map(|rows| rows.scores.len()).sum(),
+            };
+            let (out, rest) = slopes.split_at_mut(len);
+            slopes = rest;
+            match whole {
+                Some(_) => squares.transpose(&block.grad, (block.size, lanes), out),
+                None => block.set_out::<S>(&side, out),
+            }
+        }
+    }
+}
+
+impl<F: Real> Block<F> {
+    /// The values of the lists; their gradients, times the factors, go to `grad`.
+    #[inline(always)]
+    fn compute<S: Simd>(
+        &mut self,
+        simd: S,
+        kernel: Kernel,
+        precision: Precision,
+        factors: &[f64],
+        log_discounts: &[DoubleDouble],
+    ) -> Wide<S, F> {
+        let Self { scores, labels, weights, exps, ranks, gains, discounts, .. } = self;
+        let (grad, sums) = (&mut self.grad, &mut self.sums);
         let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
-        let weights = weighted.then_some(F::vectors::<S>(weights));
+        let weights = self.weighted.then_some(F::vectors::<S>(weights));
         let exps = F::vectors_mut::<S>(exps);
         let mut grad = Slopes::<S, F> { factors, out: F::vectors_mut::<S>(grad) };
         let certain = Lanes::splat(simd, 0.0);
@@ -152,10 +205,14 @@ impl<F: Real> WithSimd for Across<'_, F> {
                 sum_over_pairs(simd, &mut pairs, sums, &mut grad);
                 (pairs.value(), trust)
             }
-            Kernel::PointMse | Kernel::PointSigmoid => (Wide::zero(simd), certain),
+            Kernel::PointMse => {
+                (points::<S, F, SquaredError<S, F>>(simd, scores, labels, &mut grad), certain)
+            }
+            Kernel::PointSigmoid => {
+                (points::<S, F, CrossEntropy<S, F>>(simd, scores, labels, &mut grad), certain)
+            }
         };
-        value.plus(Wide::from_lanes(trust)).write(values);
-        block.set_out::<S>();
+        value.plus(Wide::from_lanes(trust))
     }
 }
 
@@ -166,6 +223,12 @@ struct Slopes<'a, S: Simd, F: Real> {
 }
 
 impl<S: Simd, F: Real> Slopes<'_, S, F> {
+    /// The factors, rounded.
+    #[inline(always)]
+    fn factor(&self, simd: S) -> Lanes<S, F> {
+        Lanes::narrowed(simd, self.factors)
+    }
+
     #[inline(always)]
     fn put_wide(&mut self, k: usize, slopes: Wide<S, F>) {
         self.out[k] = slopes.scaled(self.factors).narrow().vector();
@@ -175,6 +238,27 @@ impl<S: Simd, F: Real> Slopes<'_, S, F> {
     fn put(&mut self, k: usize, slopes: Lanes<S, F>) {
         self.put_wide(k, Wide::from_lanes(slopes));
     }
+}
+
+/// A point loss.
+#[inline(always)]
+fn points<S: Simd, F: Real, T: Terms<S, F>>(
+    simd: S,
+    scores: &[F::Vector<S>],
+    labels: &[F::Vector<S>],
+    grad: &mut Slopes<'_, S, F>,
+) -> Wide<S, F> {
+    let mut terms = T::none(simd);
+    let factor = grad.factor(simd);
+    for (k, (&score, &label)) in scores.iter().zip(labels).enumerate() {
+        let (score, label) = (Lanes::<S, F>::of(simd, score), Lanes::of(simd, label));
+        let present = label.equals(label);
+        let (no_score, no_label) = T::ABSENT;
+        let score = present.select(score, score.constant(no_score));
+        let label = present.select(label, score.constant(no_label));
+        grad.out[k] = (terms.add(score, label, None) * factor).vector();
+    }
+    terms.values()
 }
 
 /// Softmax of scores s and labels ψ, by Ψ = Σψ, E = e^(s − max s) and C = ΣE:

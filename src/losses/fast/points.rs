@@ -2,77 +2,23 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::{Entry, Items, Kernel, MOST_LANES, numbers};
+use super::{Entry, Items, Kernel, MOST_LANES, Run, numbers};
 use crate::Real;
 use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Wide, logarithms};
 
-/// Computes the values of lists, and, one list after another, their gradients times the lists'
-/// factors.
+/// Computes lists one after another.
 pub(super) struct Points<'a, F> {
-    pub(super) kernel: Kernel,
-    pub(super) items: Items<'a, F>,
-    pub(super) entries: Entries<'a>,
-    pub(super) slopes: &'a mut [F],
+    pub(super) run: Run<'a, F>,
     pub(super) sums: &'a mut PointSums,
 }
 
-/// The lists to compute.
-#[derive(Clone, Copy)]
-pub(super) enum Entries<'a> {
-    Listed(&'a [Entry]),
-    /// So many lists of one size, the first of which starts at `start`.
-    Equal {
-        start: usize,
-        size: usize,
-        lists: usize,
-    },
-}
-
-impl Entries<'_> {
-    fn len(self) -> usize {
-        match self {
-            Self::Listed(entries) => entries.len(),
-            Self::Equal { lists, .. } => lists,
-        }
-    }
-
-    #[inline(always)]
-    fn get(self, list: usize) -> Entry {
-        match self {
-            Self::Listed(entries) => entries[list],
-            Self::Equal { start, size, .. } => {
-                let start = start + list * size;
-                Entry { start, end: start + size, ..Entry::default() }
-            }
-        }
-    }
-}
-
-/// What the items of each list come to: sum + log(product).
+/// What the items of each list come to beside their values: a product.
 #[derive(Debug, Clone, Default)]
 pub(super) struct PointSums {
-    pub(super) factors: Vec<f64>,
-    pub(super) values: Vec<f64>,
     products: Vec<f64>,
     products_lost: Vec<f64>,
     exponents: Vec<f64>,
-}
-
-impl PointSums {
-    /// Makes room for lists of these factors.
-    pub(super) fn reset(&mut self, factors: impl Iterator<Item = f64>) {
-        self.factors.clear();
-        self.factors.extend(factors);
-        let Self { factors, values, products, products_lost, exponents } = self;
-        let len = factors.len().next_multiple_of(MOST_LANES);
-        for (numbers, empty) in
-            [(values, 0.0), (products, 1.0), (products_lost, 0.0), (exponents, 0.0)]
-        {
-            numbers.clear();
-            numbers.resize(len, empty);
-        }
-    }
 }
 
 impl<F: Real> WithSimd for Points<'_, F> {
@@ -80,7 +26,7 @@ impl<F: Real> WithSimd for Points<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        match self.kernel {
+        match self.run.kernel {
             Kernel::PointSigmoid => self.all::<S, CrossEntropy<S, F>>(simd),
             _ => self.all::<S, SquaredError<S, F>>(simd),
         }
@@ -88,7 +34,7 @@ impl<F: Real> WithSimd for Points<'_, F> {
 }
 
 /// A point loss's terms in the making.
-trait Terms<S: Simd, F: Real> {
+pub(super) trait Terms<S: Simd, F: Real> {
     /// Score and label of an item that adds nothing.
     const ABSENT: (f64, f64);
 
@@ -107,13 +53,16 @@ trait Terms<S: Simd, F: Real> {
 
     /// The sum of all lanes' sums, and the product of their products.
     fn total(self) -> (DoubleDouble, (DoubleDouble, f64));
+
+    /// The values of the lanes.
+    fn values(self) -> Wide<S, F>;
 }
 
 /// So many factors from 1 to 2 leave room for as many more.
 const TILE: usize = 64;
 
 /// w (ψ − s)², slope 2 w (s − ψ).
-struct SquaredError<S: Simd, F: Real>(Wide<S, F>);
+pub(super) struct SquaredError<S: Simd, F: Real>(Wide<S, F>);
 
 impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
     const ABSENT: (f64, f64) = (0.0, 0.0);
@@ -141,11 +90,16 @@ impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
     fn total(self) -> (DoubleDouble, (DoubleDouble, f64)) {
         (self.0.total(), (DoubleDouble::ONE, 0.0))
     }
+
+    #[inline(always)]
+    fn values(self) -> Wide<S, F> {
+        self.0
+    }
 }
 
 /// −w [ψ log σ(s) + (1 − ψ) log σ(−s)] = w [|s| (ψ where s < 0, else 1 − ψ) + log(1 + e^−|s|)],
 /// slope w [(1 − ψ) σ(s) − ψ σ(−s)].
-struct CrossEntropy<S: Simd, F: Real> {
+pub(super) struct CrossEntropy<S: Simd, F: Real> {
     sum: Wide<S, F>,
     /// Of 1 + e^−|s|, where there are no weights.
     product: LogProduct<S, F>,
@@ -198,25 +152,34 @@ impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
     fn total(self) -> (DoubleDouble, (DoubleDouble, f64)) {
         (self.sum.total(), self.product.total())
     }
+
+    #[inline(always)]
+    fn values(self) -> Wide<S, F> {
+        self.sum.plus(self.product.ln())
+    }
 }
 
 impl<F: Real> Points<'_, F> {
     #[inline(always)]
     fn all<S: Simd, T: Terms<S, F>>(self, simd: S) {
-        let Self { items, entries, mut slopes, sums, .. } = self;
-        for list in 0..entries.len() {
-            let entry = entries.get(list);
+        let Run { kernel, items, entries, factors, values, mut slopes, .. } = self.run;
+        let PointSums { products, products_lost, exponents } = self.sums;
+        for (numbers, empty) in [(&mut *products, 1.0), (products_lost, 0.0), (exponents, 0.0)] {
+            numbers.clear();
+            numbers.resize(values.len(), empty);
+        }
+        for nth in 0..entries.len() {
+            let entry = entries.get(nth);
             let (of_list, rest) = slopes.split_at_mut(entry.len());
             slopes = rest;
-            let factor = Lanes::<S, F>::splat(simd, sums.factors[list]);
+            let factor = Lanes::<S, F>::splat(simd, factors[nth]);
             let (sum, (product, exponent)) = of::<S, F, T>(simd, &items, entry, factor, of_list);
-            sums.values[list] = sum.hi;
-            sums.products[list] = product.hi;
-            sums.products_lost[list] = product.lo;
-            sums.exponents[list] = exponent;
+            values[nth] = sum.hi;
+            products[nth] = product.hi;
+            products_lost[nth] = product.lo;
+            exponents[nth] = exponent;
         }
-        if self.kernel == Kernel::PointSigmoid {
-            let PointSums { values, products, products_lost, exponents, .. } = sums;
+        if kernel == Kernel::PointSigmoid {
             logarithms(simd, products, products_lost, exponents, values);
         }
     }

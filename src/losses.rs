@@ -261,7 +261,8 @@ impl Total {
     fn add_all(&mut self, values: &[f64]) {
         #[cfg(feature = "simd")]
         {
-            let (sum, greatest) = crate::vector::dispatch(crate::vector::SumAndGreatest(values));
+            use crate::vector::{SumAndGreatest, dispatch_for};
+            let (sum, greatest) = dispatch_for::<f64, _>(values.len(), SumAndGreatest(values));
             if greatest < Self::LARGE {
                 return self.moderate.add_exact(sum);
             }
@@ -300,9 +301,11 @@ impl Total {
         if divisor == 0.0 {
             return F::zero();
         }
-        let moderate = self.moderate.exact() / divisor.into();
-        let large = (self.large.exact() / divisor.into()).round() / Self::SHRINK;
-        F::narrow((moderate + large.into()).round())
+        // The quotient by 1 is exact, and not worth its time where there is one list.
+        let mean =
+            |sum: Sum| if divisor == 1.0 { sum.exact() } else { sum.exact() / divisor.into() };
+        let large = mean(self.large).round() / Self::SHRINK;
+        F::narrow((mean(self.moderate) + large.into()).round())
     }
 
     /// The number of lists with at least one item.

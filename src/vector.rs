@@ -11,6 +11,8 @@ use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::Real;
 use crate::numeric::{DoubleDouble, Sum};
+#[cfg(target_arch = "x86_64")]
+use pulp::x86::V3;
 use pulp::{Arch, Scalar256b, Simd, WithSimd, bytemuck};
 
 mod squares;
@@ -25,6 +27,19 @@ pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
         #[allow(unreachable_patterns)] // where there is no other
         arch => arch.dispatch(kernel),
     }
+}
+
+/// Runs a kernel in the narrowest instruction set that the machine has of so many lanes, or else in
+/// the widest.
+pub(crate) fn dispatch_for<F: Element, K: WithSimd>(lanes: usize, kernel: K) -> K::Output {
+    #[cfg(target_arch = "x86_64")]
+    if let Arch::V4(wide) = Arch::new()
+        && lanes <= F::lanes::<V3>()
+    {
+        let narrow: V3 = *wide;
+        return Simd::vectorize(narrow, kernel);
+    }
+    dispatch(kernel)
 }
 
 /// What vectors need of `f32` and `f64`.
@@ -81,6 +96,12 @@ pub trait Element: bytemuck::Pod {
     ) -> Self::Vector<S>;
     /// `x`, negated where `sign` is negative.
     fn flip<S: Simd>(simd: S, x: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
+    /// The greatest of the lanes,
+    fn greatest<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
+    /// the least,
+    fn least<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
+    /// and their sum, in some order.
+    fn sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
     /// 2^n of what adding [`ROUND`](Self::ROUND) left.
     fn power_of_two<S: Simd>(rounded: Self::Vector<S>) -> Self::Vector<S>;
 
@@ -116,7 +137,8 @@ macro_rules! vector_methods {
     ($float:ty, $bits:ty, $mantissa_bits:literal, $vector:ident, $mask:ident, $lanes:ident,
      $splat:ident, $slice:ident, $slice_mut:ident, $add:ident, $sub:ident, $mul:ident, $div:ident,
      $neg:ident, $abs:ident, $max:ident, $min:ident, $mul_add:ident, $above:ident, $equals:ident,
-     $and:ident, $select:ident, $bit_and:ident, $bit_xor:ident) => {
+     $and:ident, $select:ident, $bit_and:ident, $bit_xor:ident, $greatest:ident, $least:ident,
+     $sum:ident) => {
         type Vector<S: Simd> = S::$vector;
         type Mask<S: Simd> = S::$mask;
 
@@ -193,6 +215,18 @@ macro_rules! vector_methods {
             simd.$bit_xor(x, simd.$bit_and(sign, simd.$splat(-0.0)))
         }
         #[inline(always)]
+        fn greatest<S: Simd>(simd: S, x: S::$vector) -> Self {
+            simd.$greatest(x)
+        }
+        #[inline(always)]
+        fn least<S: Simd>(simd: S, x: S::$vector) -> Self {
+            simd.$least(x)
+        }
+        #[inline(always)]
+        fn sum<S: Simd>(simd: S, x: S::$vector) -> Self {
+            simd.$sum(x)
+        }
+        #[inline(always)]
         fn power_of_two<S: Simd>(mut rounded: S::$vector) -> S::$vector {
             let lanes: &mut [$bits] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut rounded));
             for lane in lanes {
@@ -228,7 +262,10 @@ impl Element for f32 {
         and_m32s,
         select_f32s,
         and_f32s,
-        xor_f32s
+        xor_f32s,
+        reduce_max_f32s,
+        reduce_min_f32s,
+        reduce_sum_f32s
     );
 
     type Square = [[f32; 8]; 8];
@@ -386,7 +423,10 @@ impl Element for f64 {
         and_m64s,
         select_f64s,
         and_f64s,
-        xor_f64s
+        xor_f64s,
+        reduce_max_f64s,
+        reduce_min_f64s,
+        reduce_sum_f64s
     );
 
     type Square = [[f64; 4]; 4];
@@ -604,6 +644,18 @@ impl<S: Simd, F: Element> Lanes<S, F> {
         Self { x: F::min(self.simd, self.x, other.x), ..self }
     }
 
+    /// The greatest of the lanes, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn greatest(self) -> F {
+        F::greatest(self.simd, self.x)
+    }
+
+    /// The least of the lanes, none of which is NaN.
+    #[inline(always)]
+    pub(crate) fn least(self) -> F {
+        F::least(self.simd, self.x)
+    }
+
     #[inline(always)]
     pub(crate) fn abs(self) -> Self {
         Self { x: F::abs(self.simd, self.x), ..self }
@@ -753,23 +805,20 @@ impl<F: Real> WithSimd for FiniteRange<'_, F> {
                 see(chain, x);
             }
         }
-        let mut range = (f64::INFINITY, f64::NEG_INFINITY);
-        let mut zero = F::zero();
-        let mut see = |least: F, greatest: F, zeros: F| {
-            range = (range.0.min(least.widen()), range.1.max(greatest.widen()));
-            zero = zero + zeros * F::zero();
-        };
-        for &x in &self.0[vectors.len() * F::lanes::<S>()..] {
-            see(x, x, x);
+        let rest = &self.0[vectors.len() * F::lanes::<S>()..];
+        if let Some(&first) = rest.first() {
+            let mut last = F::splat(simd, first);
+            let lanes: &mut [F] = bytemuck::cast_slice_mut(std::slice::from_mut(&mut last));
+            for (lane, &x) in lanes.iter_mut().zip(rest) {
+                *lane = x;
+            }
+            see(0, last);
         }
-        for chain in 0..CHAINS {
-            let [least, greatest, zeros] =
-                [least[chain], greatest[chain], zeros[chain]].map(Lanes::vector);
-            let numbers = |x| bytemuck::cast_slice::<_, F>(std::slice::from_ref(x));
-            let lanes = numbers(&least).iter().zip(numbers(&greatest)).zip(numbers(&zeros));
-            lanes.for_each(|((&least, &greatest), &zeros)| see(least, greatest, zeros));
-        }
-        (zero == F::zero()).then_some(range)
+        let least = least[0].min(least[1]).min(least[2].min(least[3]));
+        let greatest = greatest[0].max(greatest[1]).max(greatest[2].max(greatest[3]));
+        let zeros = (zeros[0] + zeros[1]) + (zeros[2] + zeros[3]);
+        let zero = F::sum(simd, zeros.vector()) == F::zero();
+        zero.then(|| (least.least().widen(), greatest.greatest().widen()))
     }
 }
 

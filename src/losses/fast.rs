@@ -550,7 +550,7 @@ impl<E: Real> Batch<'_, E> {
         let run = Run { kernel, precision, items, entries, factors, values, slopes };
         if way == Way::Across {
             let log_discounts = &*self.log_discounts;
-            vector::dispatch(Across { run, block, log_discounts });
+            vector::dispatch_for::<E, _>(lists, Across { run, block, log_discounts });
         } else {
             vector::dispatch(Points { run, sums });
         }
@@ -558,7 +558,8 @@ impl<E: Real> Batch<'_, E> {
         let Bench { factors, values, slopes, .. } = &*bench;
         let (factors, values) = (&factors[..lists], &values[..lists]);
         // The usual case: all are as they should be.
-        let usual = !entries.get(0).weighted
+        let usual = lists > 1
+            && !entries.get(0).weighted
             && vector::dispatch(FiniteRange(values))
                 .is_some_and(|(least, _)| least >= self.least(entries.longest()))
             && factors.iter().all(|&factor| Self::is_moderate(factor));

@@ -30,9 +30,6 @@ pub(super) struct Block<F> {
     sums: Vec<f64>,
 }
 
-/// The lists of a block, one a lane; those that there are not have no items.
-type Side<'a, F> = [Rows<'a, F>; MOST_LANES];
-
 impl<F: Real> Block<F> {
     #[inline(always)]
     fn resize<S: Simd>(&mut self, size: usize) {
@@ -61,11 +58,16 @@ impl<F: Real> Block<F> {
 
     /// Takes any lists, at most as many as there are lanes.
     #[inline(always)]
-    fn fill_from<S: Simd>(&mut self, side: &Side<'_, F>) {
+    fn fill_from<S: Simd>(&mut self, side: &[Rows<'_, F>]) {
         let lanes = F::lanes::<S>();
         self.resize::<S>(side.iter().map(|rows| rows.scores.len()).max().unwrap_or(0));
         self.weighted = side.iter().any(|rows| !rows.weights.is_empty());
-        for (lane, rows) in side[..lanes].iter().enumerate() {
+        if side.len() < lanes {
+            self.scores.fill(F::zero());
+            self.labels.fill(F::nan());
+            self.weights.fill(F::zero());
+        }
+        for (lane, rows) in side.iter().enumerate() {
             lay(rows.scores, rows.least_score(), (lane, lanes), &mut self.scores);
             lay(rows.labels, F::nan(), (lane, lanes), &mut self.labels);
             if self.weighted {
@@ -76,9 +78,9 @@ impl<F: Real> Block<F> {
 
     /// Sets the gradients of any lists out, list by list.
     #[inline(always)]
-    fn set_out<S: Simd>(&self, side: &Side<'_, F>, mut out: &mut [F]) {
+    fn set_out<S: Simd>(&self, side: &[Rows<'_, F>], mut out: &mut [F]) {
         let lanes = F::lanes::<S>();
-        for (lane, rows) in side[..lanes].iter().enumerate() {
+        for (lane, rows) in side.iter().enumerate() {
             let (of_list, rest) = out.split_at_mut(rows.scores.len());
             out = rest;
             for (out, slopes) in of_list.iter_mut().zip(self.grad.chunks_exact(lanes)) {
@@ -120,13 +122,14 @@ impl<F: Real> WithSimd for Across<'_, F> {
             let lists = lanes.min(entries.len() - first);
             let whole = entries.rectangle(first, lanes).map(|entry| items.rows(entry));
             let mut side = [Rows::default(); MOST_LANES];
+            let side = &mut side[..lists];
             if let Some(rows) = &whole {
                 block.fill::<S>(squares, rows);
             } else {
-                for (lane, rows) in side[..lists].iter_mut().enumerate() {
+                for (lane, rows) in side.iter_mut().enumerate() {
                     *rows = items.rows(entries.get(first + lane));
                 }
-                block.fill_from::<S>(&side);
+                block.fill_from::<S>(side);
             }
             let factors = &factors[first..][..lanes];
             let value = block.compute(simd, kernel, precision, factors, log_discounts);
@@ -139,7 +142,7 @@ impl<F: Real> WithSimd for Across<'_, F> {
             slopes = rest;
             match whole {
                 Some(_) => squares.transpose(&block.grad, (block.size, lanes), out),
-                None => block.set_out::<S>(&side, out),
+                None => block.set_out::<S>(side, out),
             }
         }
     }

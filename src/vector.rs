@@ -128,6 +128,8 @@ pub trait Element: bytemuck::Pod {
     fn narrowed<S: Simd>(simd: S, sum: [S::f64s; 2]) -> Self::Vector<S>;
     /// A [`Wide`] sum times a number in each lane.
     fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2];
+    /// A [`Wide`] sum over another.
+    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2];
     /// The lanes of a [`Wide`] sum, as so many vectors of `f64` as the type's lanes take.
     fn totals<S: Simd>(simd: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize);
 }
@@ -369,6 +371,11 @@ impl Element for f32 {
     }
 
     #[inline(always)]
+    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2] {
+        [simd.div_f64s(sum[0], over[0]), simd.div_f64s(sum[1], over[1])]
+    }
+
+    #[inline(always)]
     fn totals<S: Simd>(_: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize) {
         (*sum, 2)
     }
@@ -543,6 +550,12 @@ impl Element for f64 {
     #[inline(always)]
     fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2] {
         [simd.mul_f64s(simd.add_f64s(sum[0], sum[1]), factors[0]), simd.splat_f64s(0.0)]
+    }
+
+    #[inline(always)]
+    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2] {
+        let rounded = |[rounded, lost]: [S::f64s; 2]| simd.add_f64s(rounded, lost);
+        [simd.div_f64s(rounded(sum), rounded(over)), simd.splat_f64s(0.0)]
     }
 
     #[inline(always)]
@@ -913,6 +926,12 @@ impl<S: Simd, F: Element> Wide<S, F> {
     #[inline(always)]
     pub(crate) fn scaled(self, factors: &[f64]) -> Self {
         Self { x: F::scale(self.simd, self.x, S::as_simd_f64s(factors).0), ..self }
+    }
+
+    /// The sums over others.
+    #[inline(always)]
+    pub(crate) fn over(self, others: Self) -> Self {
+        Self { x: F::ratio(self.simd, self.x, others.x), ..self }
     }
 
     #[inline(always)]

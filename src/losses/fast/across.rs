@@ -266,7 +266,10 @@ fn points<S: Simd, F: Real, T: Terms<S, F>>(
 
 /// Softmax of scores s and labels ψ, by Ψ = Σψ, E = e^(s − max s) and C = ΣE:
 ///
-/// l = Σ_k (ψ_k/Ψ) (max s − s_k + log C), ∂l/∂s_k = (E_k (Ψ − ψ_k) − ψ_k (C − E_k)) / (C Ψ).
+/// l = Σ_k (ψ_k/Ψ) (max s − s_k) + log C, ∂l/∂s_k = (E_k (Ψ − ψ_k) − ψ_k (C − E_k)) / (C Ψ).
+///
+/// C − E_k of the greatest E_k, 1, would cancel, and so would Ψ − ψ_k: these sums are made without
+/// the greatest, of which there may be several: the others of these, too, count.
 #[inline(always)]
 fn softmax<S: Simd, F: Real>(
     simd: S,
@@ -276,37 +279,65 @@ fn softmax<S: Simd, F: Real>(
     [exps, parts]: [&mut [F::Vector<S>]; 2],
     grad: &mut Slopes<'_, S, F>,
 ) -> (Wide<S, F>, Lanes<S, F>) {
-    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let (zero, one) = (Lanes::<S, F>::splat(simd, 0.0), Lanes::splat(simd, 1.0));
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
     let (least, greatest) = extremes(simd, scores);
-
-    let (mut exp_sum, mut label_sum) = (Shares::none(simd), Shares::none(simd));
-    for (k, &score) in scores.iter().enumerate() {
-        let label = of(labels[k]);
-        let present = label.equals(label);
-        let part = weights.map_or(label, |weights| label * of(weights[k]));
-        let part = present.select(part, zero);
-        let (below, lost) = of(score).plus_exactly(-greatest);
-        let exp = present.select(below.max(zero.constant(-F::SPREAD)).exp(lost), zero);
-        (parts[k], exps[k]) = (part.vector(), exp.vector());
-        exp_sum.add(exp, k);
-        label_sum.add(part, k);
+    let mut top_part = zero;
+    for (k, (part, &label)) in parts.iter_mut().zip(labels).enumerate() {
+        let label = of(label);
+        let weighted = weights.map_or(label, |weights| label * of(weights[k]));
+        let weighted = label.equals(label).select(weighted, zero);
+        top_part = top_part.max(weighted);
+        *part = weighted.vector();
     }
 
-    let (exp_sum, label_sum) = (exp_sum.done(), label_sum.done());
-    let mut product = LogProduct::one(simd);
-    product.grow(exp_sum.others);
-    let log_sum = product.ln().narrow();
-    let mut value = Wide::zero(simd);
+    let [mut exp_others, mut part_others, mut distance] = [Wide::<S, F>::zero(simd); 3];
+    let (mut tops, mut top_parts) = (-one, -one);
+    let mut row = (zero, zero, zero);
     for (k, &score) in scores.iter().enumerate() {
-        let (label, label_others) = label_sum.share(of(parts[k]), k);
-        let (exp, exp_others) = exp_sum.share(of(exps[k]), k);
-        value.add(label * (greatest - of(score) + log_sum));
-        grad.put(k, exp * label_others - label * exp_others);
+        let (score, part, label) = (of(score), of(parts[k]), of(labels[k]));
+        let (below, lost) = score.plus_exactly(-greatest);
+        let exp = below.max(zero.constant(-F::SPREAD)).exp(lost);
+        let exp = label.equals(label).select(exp, zero);
+        exps[k] = exp.vector();
+        let (is_top, is_top_part) = (exp.equals(one), part.equals(top_part));
+        tops = tops + is_top.select(one, zero);
+        top_parts = top_parts + is_top_part.select(one, zero);
+        row.0 = row.0 + is_top.select(zero, exp);
+        row.1 = row.1 + is_top_part.select(zero, part);
+        row.2 = row.2 + part * (greatest - score);
+        // Two at a time: one more rounding, and half of the wide additions.
+        if k % 2 == 1 || k + 1 == scores.len() {
+            exp_others.add(row.0);
+            part_others.add(row.1);
+            distance.add(row.2);
+            row = (zero, zero, zero);
+        }
+    }
+    exp_others.add(tops);
+    part_others.add(top_parts * top_part);
+    let (mut exp_sum, mut part_sum) = (exp_others, part_others);
+    exp_sum.add(one);
+    part_sum.add(top_part);
+
+    let exp_others = exp_others.narrow();
+    let mut product = LogProduct::one(simd);
+    product.grow(exp_others);
+    let value = distance.over(part_sum).plus(product.ln());
+
+    let (exp_sum, part_sum) = (exp_sum.narrow(), part_sum.narrow());
+    let (shrink, scale) = (one / part_sum, grad.factor(simd) / exp_sum);
+    let part_others = part_others.narrow() * shrink;
+    for (out, (&exp, &part)) in grad.out.iter_mut().zip(exps.iter().zip(&*parts)) {
+        let (exp, part) = (of(exp), of(part));
+        let share = part * shrink;
+        let others = exp.equals(one).select(exp_others, exp_sum - exp);
+        let other_shares = part.equals(top_part).select(part_others, one - share);
+        *out = ((exp * other_shares - share * others) * scale).vector();
     }
     // Sums of labels near the ends of the range have shares that under- or overflow; those of 0 too.
     let (low, high) = (zero.constant(F::MODERATE.0), zero.constant(F::MODERATE.1));
-    let moderate = high.above(label_sum.sum).and(label_sum.sum.above(low));
+    let moderate = high.above(part_sum).and(part_sum.above(low));
     let narrow = zero.constant(F::SPREAD).above(greatest - least);
     (value, moderate.and(narrow).select(zero, zero.constant(f64::NAN)))
 }
@@ -400,54 +431,6 @@ fn list_mle<S: Simd, F: Real>(
         grad.put(k, slope);
     }
     value.plus(product.ln())
-}
-
-/// A sum of non-negative numbers as the greatest of them and the sum of the others: taking only that
-/// one from the whole would cancel.
-struct Shares<S: Simd, F: Real> {
-    greatest: Lanes<S, F>,
-    place: Lanes<S, F>,
-    others: Wide<S, F>,
-}
-
-/// [`Shares`], added up.
-struct Shared<S: Simd, F: Real> {
-    place: Lanes<S, F>,
-    others: Lanes<S, F>,
-    sum: Lanes<S, F>,
-}
-
-impl<S: Simd, F: Real> Shares<S, F> {
-    #[inline(always)]
-    fn none(simd: S) -> Self {
-        let zero = Lanes::splat(simd, 0.0);
-        Self { greatest: zero, place: zero, others: Wide::zero(simd) }
-    }
-
-    #[inline(always)]
-    fn add(&mut self, part: Lanes<S, F>, k: usize) {
-        let greater = part.above(self.greatest);
-        self.others.add(greater.select(self.greatest, part));
-        self.greatest = greater.select(part, self.greatest);
-        self.place = greater.select(part.constant(k as f64), self.place);
-    }
-
-    #[inline(always)]
-    fn done(mut self) -> Shared<S, F> {
-        let others = self.others.narrow();
-        self.others.add(self.greatest);
-        Shared { place: self.place, others, sum: self.others.narrow() }
-    }
-}
-
-impl<S: Simd, F: Real> Shared<S, F> {
-    /// The share of the `k`th part in the sum, and that of all others.
-    #[inline(always)]
-    fn share(&self, part: Lanes<S, F>, k: usize) -> (Lanes<S, F>, Lanes<S, F>) {
-        let is_greatest = self.place.equals(part.constant(k as f64));
-        let others = is_greatest.select(self.others, self.sum - part);
-        (part / self.sum, others / self.sum)
-    }
 }
 
 /// Fills in e^(s − midrange); returns 0 where the list can be trusted to these, else NaN.

@@ -260,7 +260,11 @@ fn points<S: Simd, F: Real, T: Terms<S, F>>(
         let score = present.select(score, score.constant(no_score));
         let label = present.select(label, score.constant(no_label));
         grad.out[k] = (terms.add(score, label, None) * factor).vector();
+        if k % 2 == 1 {
+            terms.end_row();
+        }
     }
+    terms.end_row();
     terms.values()
 }
 

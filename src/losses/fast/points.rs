@@ -48,6 +48,9 @@ pub(super) trait Terms<S: Simd, F: Real> {
         weight: Option<Lanes<S, F>>,
     ) -> Lanes<S, F>;
 
+    /// Called after at most two vectors, and at last.
+    fn end_row(&mut self) {}
+
     /// Called after at most [`TILE`] vectors, and at last.
     fn end_tile(&mut self) {}
 
@@ -97,12 +100,14 @@ impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
     }
 }
 
-/// −w [ψ log σ(s) + (1 − ψ) log σ(−s)] = w [|s| (ψ where s < 0, else 1 − ψ) + log(1 + e^−|s|)],
-/// slope w [(1 − ψ) σ(s) − ψ σ(−s)].
+/// −w [ψ log σ(s) + (1 − ψ) log σ(−s)] = w [|s| ℓ + log(1 + E)], slope ±w (ℓ − E/(1 + E)), where
+/// ℓ is ψ where s < 0, else 1 − ψ; E is e^−|s|; the slope's sign is that of s.
 pub(super) struct CrossEntropy<S: Simd, F: Real> {
     sum: Wide<S, F>,
-    /// Of 1 + e^−|s|, where there are no weights.
+    /// Of 1 + E, where there are no weights.
     product: LogProduct<S, F>,
+    /// The sum of |s| ℓ, and the product of 1 + E less 1.
+    row: (Lanes<S, F>, Lanes<S, F>),
 }
 
 impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
@@ -110,7 +115,8 @@ impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
 
     #[inline(always)]
     fn none(simd: S) -> Self {
-        Self { sum: Wide::zero(simd), product: LogProduct::one(simd) }
+        let zero = Lanes::splat(simd, 0.0);
+        Self { sum: Wide::zero(simd), product: LogProduct::one(simd), row: (zero, zero) }
     }
 
     #[inline(always)]
@@ -125,22 +131,26 @@ impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
         // Further out e^−|s| leaves the range of normal numbers.
         let far_out = size.above(score.constant(F::LARGEST_EXPONENT));
         let exp = far_out.select(zero, (-far_out.select(zero, size)).exp(zero));
-        let negative = zero.above(score);
-        let others = one - label;
-        let linear = negative.select(label, others);
-        let near = one / (one + exp);
-        let far = exp * near;
-        let (rise, fall) = (negative.select(far, near), negative.select(near, far));
-        let slope = others * rise - label * fall;
+        let linear = zero.above(score).select(label, one - label);
+        // The sum is not −0.
+        let slope = (linear - exp / (one + exp)).flip(score + zero);
         if let Some(weight) = weight {
             let logarithm = Lanes::ln_1p_of_ratio(exp, one);
             self.sum.add_product(weight, linear.times_plus(size, logarithm));
             weight * slope
         } else {
-            self.sum.add_product(linear, size);
-            self.product.grow(exp);
+            let (sum, product) = self.row;
+            self.row = (linear.times_plus(size, sum), exp.times_plus(product, exp + product));
             slope
         }
+    }
+
+    #[inline(always)]
+    fn end_row(&mut self) {
+        self.sum.add(self.row.0);
+        self.product.grow(self.row.1);
+        let zero = self.row.0.constant(0.0);
+        self.row = (zero, zero);
     }
 
     #[inline(always)]
@@ -204,10 +214,14 @@ fn of<S: Simd, F: Real, T: Terms<S, F>>(
     for (k, slope) in F::vectors_mut::<S>(slopes).iter_mut().enumerate() {
         let weight = entry.weighted.then(|| vectors(weights, k));
         *slope = (terms.add(vectors(scores, k), vectors(labels, k), weight) * factor).vector();
+        if k % 2 == 1 {
+            terms.end_row();
+        }
         if k % TILE == TILE - 1 {
             terms.end_tile();
         }
     }
+    terms.end_row();
     if !last_slopes.is_empty() {
         // Filled up with items that add nothing.
         let mut last = [T::ABSENT.0, T::ABSENT.1, 0.0].map(|x| [F::narrow(x); MOST_LANES]);
@@ -222,6 +236,7 @@ fn of<S: Simd, F: Real, T: Terms<S, F>>(
         for (out, &slope) in last_slopes.iter_mut().zip(numbers::<S, F>(&slope.vector())) {
             *out = slope;
         }
+        terms.end_row();
     }
     if scores.len() >= TILE {
         terms.end_tile();

@@ -48,12 +48,6 @@ impl Sum {
         self.exact().round()
     }
 
-    /// The total within an ulp.
-    #[cfg(feature = "simd")]
-    pub(crate) fn rough(self) -> f64 {
-        self.rounded + self.lost
-    }
-
     pub(crate) fn exact(self) -> DoubleDouble {
         DoubleDouble::sum(self.rounded, self.lost)
     }

@@ -35,16 +35,72 @@ pub(crate) fn argsort_by_descending(
     }
     // Sorting numbers takes half as long as sorting indices by what they point to. So the index goes
     // where the last bits of the key are, and what only these tell apart is sorted after.
-    let index_bits = keys.len().next_power_of_two() - 1;
-    order.extend(keys.iter().enumerate().map(|(i, &key)| !ascending_bits(key) & !index_bits | i));
-    order.sort_unstable();
-    for run in order.chunk_by_mut(|i, j| (i ^ j) & !index_bits == 0) {
-        for packed in &mut *run {
-            *packed &= index_bits;
+    let index_bits = if keys.len() < DIGITS_PAY || keys.len() > u32::MAX as usize {
+        let index_bits = keys.len().next_power_of_two() - 1;
+        let packed = |(i, &key): (usize, &f64)| descending_bits(key) & !index_bits | i;
+        order.extend(keys.iter().enumerate().map(packed));
+        order.sort_unstable();
+        index_bits
+    } else {
+        sort_by_digits(keys, order);
+        LAST_BITS
+    };
+    let (mut start, mut first) = (0, order[0]);
+    for end in 1..=order.len() {
+        let next = order.get(end).copied();
+        order[end - 1] &= index_bits;
+        if next.is_some_and(|packed| (packed ^ first) & !index_bits == 0) {
+            continue;
         }
-        if !run.is_sorted_by(|i, j| first_then_second(i, j).is_lt()) {
+        let run = &mut order[start..end];
+        if run.len() > 1 && !run.is_sorted_by(|i, j| first_then_second(i, j).is_lt()) {
             run.sort_unstable_by(first_then_second);
         }
+        (start, first) = (end, next.unwrap_or(0));
+    }
+}
+
+/// From so many keys on, sorting by digits is faster.
+const DIGITS_PAY: usize = 400;
+const DIGIT_BITS: u32 = 11;
+/// Two digits come before them.
+const LAST_BITS: usize = usize::MAX >> (2 * DIGIT_BITS);
+
+/// Fills `order` with the first two digits in which keys differ, and with indices in the last bits;
+/// sorts by the former.
+fn sort_by_digits(keys: &[f64], order: &mut Vec<usize>) {
+    order.extend(keys.iter().map(|&key| descending_bits(key)));
+    let first = order[0];
+    let differing = order.iter().fold(0, |bits, &key| bits | (key ^ first));
+    let common = differing.leading_zeros().min(usize::BITS - 1);
+    let mut counts = [[0; 1 << DIGIT_BITS]; 2];
+    for (i, packed) in order.iter_mut().enumerate() {
+        *packed = (*packed << common) & !LAST_BITS | i;
+        counts[0][digit(*packed, 0)] += 1;
+        counts[1][digit(*packed, 1)] += 1;
+    }
+    // The second half is for what is sorted by the second digit.
+    order.resize(2 * keys.len(), 0);
+    let (half, other_half) = order.split_at_mut(keys.len());
+    scatter(half, other_half, 1, &mut counts[1]);
+    scatter(other_half, half, 0, &mut counts[0]);
+    order.truncate(keys.len());
+}
+
+fn digit(packed: usize, nth: u32) -> usize {
+    packed << (nth * DIGIT_BITS) >> (usize::BITS - DIGIT_BITS)
+}
+
+/// Sorts by a digit, of whose values there are so many; equals stay as they are.
+fn scatter(from: &[usize], to: &mut [usize], nth: u32, counts: &mut [u32]) {
+    let mut start = 0;
+    for count in &mut *counts {
+        start += std::mem::replace(count, start);
+    }
+    for &packed in from {
+        let place = &mut counts[digit(packed, nth)];
+        to[*place as usize] = packed;
+        *place += 1;
     }
 }
 
@@ -54,11 +110,11 @@ pub(crate) fn descending(a: f64, b: f64) -> Ordering {
     (b + 0.0).total_cmp(&(a + 0.0))
 }
 
-/// A number that grows with the key.
+/// A number that falls as the key grows.
 #[allow(clippy::cast_possible_truncation)] // of use only where both have 64 bits
-fn ascending_bits(key: f64) -> usize {
+fn descending_bits(key: f64) -> usize {
     let bits = (key + 0.0).to_bits();
-    (if bits >> 63 == 0 { bits | 1 << 63 } else { !bits }) as usize
+    (if bits >> 63 == 0 { !(bits | 1 << 63) } else { bits }) as usize
 }
 
 #[cfg(test)]
@@ -96,7 +152,7 @@ mod tests {
             ("sorted already", |i| i as f64),
         ];
         let mut order = vec![7; 3];
-        for size in [0, 1, 2, 19, 20, 21, 22, 31, 32, 33, 64, 65, 1000, 1024, 1025] {
+        for size in [0, 1, 2, 19, 20, 21, 22, 31, 32, 33, 64, 65, 399, 400, 1000, 1024, 1025] {
             for (kind, key) in kinds {
                 let keys: Vec<_> = (0..size).map(key).collect();
                 argsort_descending(&keys, &mut order);

@@ -1,13 +1,13 @@
 //! Long lists, one at a time, their items along the lanes.
 
-use pulp::{Simd, WithSimd};
+use pulp::{Simd, WithSimd, bytemuck};
 
 use super::across::{extremes, fill_gains};
 use super::pairs::{LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
 use super::{Kernel, Rows, TILE, add_at};
 use crate::Real;
-use crate::numeric::{DoubleDouble, Sum, ln_1p};
-use crate::vector::{Lanes, LogProduct, Wide};
+use crate::numeric::{DoubleDouble, ln_1p};
+use crate::vector::{Lanes, LogProduct, Squares, Wide};
 
 /// The items of a list in an order, filled up to whole vectors, and room for what comes of them.
 #[derive(Debug, Clone, Default)]
@@ -167,43 +167,92 @@ fn softmax<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
 /// List-MLE of a list sorted by label, by the sums C_k over what comes from k on:
 ///
 /// l = Σ_k log(C_k/E_k), ∂l/∂s_k = E_k Σ_{i < k} 1/C_i − C_{k+1}/C_k; all in f64.
+///
+/// Each lane takes a stretch of the list, so that the sums run along all of them at a time.
 #[inline(always)]
 fn list_mle<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
-    let Long { scores, grad, wide: [exact, exps, after, shares], .. } = long;
-    let items = grad.len();
+    /// Ratios between two normalisations, where the spread allows it.
+    const RATIOS: usize = 8;
+    let Long { scores, grad, wide: [first, second, after, shares], .. } = long;
+    let (items, lanes) = (grad.len(), S::F64_LANES);
     let (least, greatest) = range::<S, F>(simd, scores);
-    if greatest - least > f64::min(F::SPREAD * 8.0, 600.0) {
+    let spread = greatest - least;
+    if spread > f64::min(F::SPREAD * 8.0, 600.0) {
         return f64::NAN;
     }
-    exact.clear();
-    exact.extend(scores.iter().map(|score| score.widen()));
-    exact.resize(items.next_multiple_of(super::MOST_LANES), least);
-    fill_exps::<S, f64>(simd, exact, least + (greatest - least) * 0.5, exps);
+    let stretch = items.div_ceil(lanes);
+    let squares = Squares::new();
+    first.clear();
+    first.extend(scores[..items].iter().map(|score| score.widen()));
+    first.resize(stretch * lanes, least);
+    fill_exps::<S, f64>(simd, first, least + spread * 0.5, second);
+    second[items..].fill(0.0);
+    squares.transpose(second, (lanes, stretch), first);
     for numbers in [&mut *after, &mut *shares] {
-        numbers.clear();
-        numbers.resize(exact.len(), 0.0);
+        numbers.resize(first.len(), 0.0);
     }
-    let mut sum = Sum::default();
-    for (after, &exp) in after[..items].iter_mut().zip(&exps[..items]).rev() {
-        *after = sum.rough();
-        sum.add_moderate(exp);
-    }
-    let mut product = LogProduct::<S, f64>::one(simd);
-    let one = Lanes::<S, f64>::splat(simd, 1.0);
+    let exps = S::as_mut_simd_f64s(first).0;
+    let (after, shares) = (S::as_mut_simd_f64s(after).0, S::as_mut_simd_f64s(shares).0);
+
     let of = |x: S::f64s| Lanes::<S, f64>::of(simd, x);
-    let vectors = S::as_simd_f64s(after).0.iter().zip(S::as_simd_f64s(exps).0);
-    for (share, (&after, &exp)) in S::as_mut_simd_f64s(shares).0.iter_mut().zip(vectors) {
-        product.grow(of(after) / of(exp));
-        // A single ratio may be as large as the spread allows.
-        product.normalise();
-        *share = (one / (of(after) + of(exp))).vector();
+    let (zero, one) = (Lanes::<S, f64>::splat(simd, 0.0), Lanes::splat(simd, 1.0));
+    let mut whole = Wide::zero(simd);
+    for &exp in &*exps {
+        whole.add(of(exp));
     }
-    let mut before = Sum::default();
-    for (k, slope) in grad.iter_mut().enumerate() {
-        *slope = exps[k] * before.rough() - after[k] * shares[k];
-        before.add_moderate(shares[k]);
+    let mut sum = of_stretches(simd, whole, Others::Behind);
+    let mut of_shares = Wide::zero(simd);
+    let mut product = LogProduct::<S, f64>::one(simd);
+    // The product of so many ratios, each below 1 + K e^spread, stays in the range.
+    let narrow = RATIOS as f64 * (spread + (1.0 + items as f64).ln()) < 600.0;
+    let ratios = if narrow { RATIOS } else { 1 };
+    let steps = exps.iter().zip(&mut *after).zip(&mut *shares).enumerate();
+    for (step, ((&exp, after), share)) in steps.rev() {
+        let (exp, behind) = (of(exp), sum.narrow());
+        let present = exp.above(zero);
+        product.grow(present.select(behind / exp, zero));
+        if step & (ratios - 1) == 0 {
+            product.normalise();
+        }
+        let of_item = present.select(one / (behind + exp), zero);
+        of_shares.add(of_item);
+        (*after, *share) = (behind.vector(), of_item.vector());
+        sum.add(exp);
     }
+    let mut before = of_stretches(simd, of_shares, Others::Before);
+    for ((exp, &after), &share) in exps.iter_mut().zip(&*after).zip(&*shares) {
+        *exp = (of(*exp) * before.narrow() - of(after) * of(share)).vector();
+        before.add(of(share));
+    }
+    squares.transpose(first, (stretch, lanes), second);
+    grad.copy_from_slice(&second[..items]);
     product.ln().total().round()
+}
+
+/// Stretches on one side of another.
+#[derive(Clone, Copy)]
+enum Others {
+    Before,
+    Behind,
+}
+
+/// The sums of all stretches before, or behind, that of each lane.
+#[inline(always)]
+fn of_stretches<S: Simd>(simd: S, sums: Wide<S, f64>, others: Others) -> Wide<S, f64> {
+    let mut sums = sums.vectors();
+    let numbers = bytemuck::cast_slice_mut::<_, f64>(&mut sums);
+    let mut sum = DoubleDouble::ZERO;
+    for k in 0..S::F64_LANES {
+        let lane = match others {
+            Others::Before => k,
+            Others::Behind => S::F64_LANES - 1 - k,
+        };
+        let lost = S::F64_LANES + lane;
+        let of_lane = DoubleDouble::sum(numbers[lane], numbers[lost]);
+        (numbers[lane], numbers[lost]) = (sum.hi, sum.lo);
+        sum = sum + of_lane;
+    }
+    Wide::of(simd, sums)
 }
 
 /// The lambda-loss of a list sorted by score: each item against those behind it. Of ranks behind the

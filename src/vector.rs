@@ -56,8 +56,11 @@ pub trait Element: bytemuck::Pod {
     const LN_2: [f64; 2];
     /// (e^x − 1 − x)/x² for |x| ≤ log(2)/2, in powers of x,
     const EXP: &'static [f64];
-    /// and for |x| ≤ log 2.
-    const EXP_WIDE: &'static [f64];
+    /// and for |x| ≤ log(2)·CLOSE.
+    const EXP_CLOSE: &'static [f64];
+    /// Powers of 2 whose exponents are as close as this differ by too little to subtract one from the
+    /// other, even with what rounding took from them.
+    const CLOSE: f64;
     /// 2 artanh(t)/t for |t| ≤ 1/3, in powers of t²: the best by Chebyshev's nodes.
     const TWICE_ARTANH: &'static [f64];
     /// Added to a number, it rounds this to an integer, which then stands, with the bias of
@@ -102,6 +105,8 @@ pub trait Element: bytemuck::Pod {
     fn least<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
     /// and their sum, in some order.
     fn sum<S: Simd>(simd: S, x: Self::Vector<S>) -> Self;
+    /// 2^x where it is a normal number, rounded, and, for `f32`, what rounding took from it.
+    fn exp2<S: Simd>(simd: S, x: Self::Vector<S>) -> [Self::Vector<S>; 2];
     /// 2^n of what adding [`ROUND`](Self::ROUND) left.
     fn power_of_two<S: Simd>(rounded: Self::Vector<S>) -> Self::Vector<S>;
 
@@ -275,15 +280,15 @@ impl Element for f32 {
     const SIDE: usize = 8;
     const LN_2: [f64; 2] = [0.693_359_375, -2.121_944_400_546_905_8e-4];
     const EXP: &'static [f64] = &taylor::<6>();
-    const EXP_WIDE: &'static [f64] = &taylor::<9>();
-    // Relative error 2⁻³³.
+    const EXP_CLOSE: &'static [f64] = &taylor::<3>();
+    const CLOSE: f64 = 1.0 / 64.0;
+    // Relative error 2⁻²⁷·⁹.
     const TWICE_ARTANH: &'static [f64] = &[
-        1.9999999998088858,
-        0.6666667903300605,
-        0.3999871069161067,
-        0.2862022347066469,
-        0.21398373995882314,
-        0.24394656218829655,
+        2.0000000076817583,
+        0.6666632164138013,
+        0.40024595230708193,
+        0.27965157744601143,
+        0.28157778366430586,
     ];
     const ROUND: f64 = 12_582_912.0 + 127.0; // 1.5·2²³ + 127
 
@@ -296,6 +301,19 @@ impl Element for f32 {
     #[inline(always)]
     fn transposed(avx: squares::Avx, square: Self::Square) -> Self::Square {
         squares::transposed_f32(avx, square)
+    }
+
+    #[inline(always)]
+    fn exp2<S: Simd>(simd: S, x: S::f32s) -> [S::f32s; 2] {
+        let [low, high] = halves(simd, x);
+        let exact = [
+            Lanes::<S, f64>::of(simd, low).rough_exp2().vector(),
+            Lanes::<S, f64>::of(simd, high).rough_exp2().vector(),
+        ];
+        let rounded = Self::narrowed(simd, exact);
+        let [low, high] = halves(simd, rounded);
+        let lost = [simd.sub_f64s(exact[0], low), simd.sub_f64s(exact[1], high)];
+        [rounded, Self::narrowed(simd, lost)]
     }
 
     // A Wide is here the two halves of the lanes, in f64.
@@ -441,7 +459,8 @@ impl Element for f64 {
     const SIDE: usize = 4;
     const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
     const EXP: &'static [f64] = &taylor::<12>();
-    const EXP_WIDE: &'static [f64] = &taylor::<16>();
+    const EXP_CLOSE: &'static [f64] = &taylor::<16>();
+    const CLOSE: f64 = 1.0;
     // Relative error 2⁻⁵⁹.
     const TWICE_ARTANH: &'static [f64] = &[
         2.0,
@@ -467,6 +486,11 @@ impl Element for f64 {
     #[inline(always)]
     fn transposed(avx: squares::Avx, square: Self::Square) -> Self::Square {
         squares::transposed_f64(avx, square)
+    }
+
+    #[inline(always)]
+    fn exp2<S: Simd>(simd: S, x: S::f64s) -> [S::f64s; 2] {
+        [Lanes::<S, f64>::of(simd, x).rough_exp2().vector(), simd.splat_f64s(0.0)]
     }
 
     // A Wide is here a number rounded, and what rounding took.
@@ -623,6 +647,13 @@ impl<S: Simd, F: Element> Lanes<S, F> {
         self.x
     }
 
+    /// The number of one lane, in all.
+    #[inline(always)]
+    pub(crate) fn lane(self, k: usize) -> Self {
+        let lanes: &[F] = bytemuck::cast_slice(std::slice::from_ref(&self.x));
+        Self::all(self.simd, lanes[k])
+    }
+
     #[inline(always)]
     pub(crate) fn constant(self, x: f64) -> Self {
         Self::splat(self.simd, x)
@@ -718,19 +749,26 @@ impl<S: Simd, F: Element> Lanes<S, F> {
         (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
     }
 
+    /// 2^self where it is a normal number, rounded, and, for `f32`, what rounding took from it.
+    #[inline(always)]
+    pub(crate) fn exp2(self) -> [Self; 2] {
+        let [rounded, lost] = F::exp2(self.simd, self.x);
+        [Self { x: rounded, ..self }, Self { x: lost, ..self }]
+    }
+
     /// 2^self within 1 ulp, where it is a normal number.
     #[inline(always)]
-    pub(crate) fn exp2(self) -> Self {
+    fn rough_exp2(self) -> Self {
         let (n, power) = self.power_of_two();
         let r = (self - n).times(std::f64::consts::LN_2);
         (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
     }
 
-    /// 2^self − 1, for |self| ≤ 1.
+    /// 2^self − 1, for |self| ≤ [`CLOSE`](Element::CLOSE).
     #[inline(always)]
     pub(crate) fn exp2_m1(self) -> Self {
         let x = self.times(std::f64::consts::LN_2);
-        (x * x).times_plus(x.polynomial(F::EXP_WIDE), x)
+        (x * x).times_plus(x.polynomial(F::EXP_CLOSE), x)
     }
 
     /// self rounded to an integer n, and 2^n.
@@ -741,6 +779,16 @@ impl<S: Simd, F: Element> Lanes<S, F> {
         (shifted - round, Self { x: F::power_of_two(shifted.x), ..self })
     }
 
+    /// small/(small + large), and the number t of which log(1 + small/large) = 2 artanh(t), for
+    /// 0 < small ≤ large whose squares are in the range; by one division.
+    #[inline(always)]
+    pub(crate) fn share_and_ratio(small: Self, large: Self) -> (Self, Self) {
+        let sum = small + large;
+        let twice = sum + large;
+        let inverse = small / (sum * twice);
+        (inverse * twice, inverse * sum)
+    }
+
     /// log(1 + small/large) within 2 ulp, for 0 ≤ small ≤ large.
     #[inline(always)]
     pub(crate) fn ln_1p_of_ratio(small: Self, large: Self) -> Self {
@@ -749,7 +797,7 @@ impl<S: Simd, F: Element> Lanes<S, F> {
 
     /// 2 artanh(self) = log((1 + self)/(1 − self)), for |self| ≤ 1/3.
     #[inline(always)]
-    fn twice_artanh(self) -> Self {
+    pub(crate) fn twice_artanh(self) -> Self {
         self * (self * self).polynomial(F::TWICE_ARTANH)
     }
 }

@@ -390,9 +390,10 @@ impl Way {
             // Where nothing averages the errors out, f32 is too coarse.
             (_, len) if len < F::FEWEST_ITEMS => Self::GivenUp,
             _ if entry.weighted => Self::Across,
-            (Kernel::Softmax, 97..)
-            | (Kernel::ListMle, 33..)
-            | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => Self::Along,
+            (Kernel::ListMle, 33..)
+            | (Kernel::Softmax | Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
+                Self::Along
+            }
             (Kernel::PairHinge, 257..) => Self::Counted,
             _ => Self::Across,
         }

@@ -1,8 +1,13 @@
 //! Lists side by side, one a lane.
 
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
-use super::pairs::{HingePairs, LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
+use super::pairs::{
+    ActivePairs, HingePairs, ItemWeights, LambdaWeights, LogisticPairs, Pairs, Unit, WeightedPairs,
+    Weights,
+};
 use super::points::{CrossEntropy, SquaredError, Terms};
 use super::{Kernel, MOST_LANES, Rows, Run, TILE, add_at};
 use crate::numeric::DoubleDouble;
@@ -23,7 +28,8 @@ pub(super) struct Block<F> {
     weights: Vec<F>,
     exps: Vec<F>,
     ranks: Vec<F>,
-    gains: Vec<F>,
+    shares: Vec<F>,
+    gains: [Vec<F>; 2],
     discounts: [Vec<F>; 2],
     grad: Vec<F>,
     /// Two of `f64` an item.
@@ -36,9 +42,11 @@ impl<F: Real> Block<F> {
         let lanes = F::lanes::<S>();
         if self.size != size || self.lanes != lanes {
             (self.size, self.lanes) = (size, lanes);
-            let Self { scores, labels, weights, exps, ranks, gains, discounts, grad, .. } = self;
-            let [rounded, lost] = discounts;
-            for numbers in [scores, labels, weights, exps, ranks, gains, rounded, lost, grad] {
+            let Self {
+                scores, labels, weights, exps, ranks, shares, gains, discounts, grad, ..
+            } = self;
+            let numbers = [scores, labels, weights, exps, ranks, shares, grad];
+            for numbers in numbers.into_iter().chain(gains).chain(discounts) {
                 numbers.resize(size * lanes, F::zero());
             }
             self.sums.resize(2 * size * S::F64_LANES, 0.0);
@@ -159,7 +167,7 @@ impl<F: Real> Block<F> {
         factors: &[f64],
         log_discounts: &[DoubleDouble],
     ) -> Wide<S, F> {
-        let Self { scores, labels, weights, exps, ranks, gains, discounts, .. } = self;
+        let Self { scores, labels, weights, exps, ranks, shares, gains, discounts, .. } = self;
         let (grad, sums) = (&mut self.grad, &mut self.sums);
         let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
         let weights = self.weighted.then_some(F::vectors::<S>(weights));
@@ -173,40 +181,63 @@ impl<F: Real> Block<F> {
             }
             Kernel::ListMle => {
                 let trust = exponentials(simd, scores, exps);
-                let room = [exps, F::vectors_mut::<S>(ranks), F::vectors_mut::<S>(gains)];
+                let room = [exps, F::vectors_mut::<S>(ranks), F::vectors_mut::<S>(shares)];
                 let value = match weights {
-                    None => list_mle(simd, labels, Unit, room, &mut grad),
-                    Some(weights) => list_mle(simd, labels, weights, room, &mut grad),
+                    None => list_mle(simd, labels, Unit(simd), room, &mut grad),
+                    Some(weights) => {
+                        list_mle(simd, labels, ItemWeights(simd, weights), room, &mut grad)
+                    }
                 };
                 (value, trust)
             }
             Kernel::PairHinge => {
-                let mut pairs = HingePairs::of(simd, precision, scores, labels, weights);
-                sum_over_pairs(simd, &mut pairs, sums, &mut grad);
-                (pairs.value(sums), certain)
+                let value = if let Some(weights) = weights {
+                    let weights = ItemWeights(simd, weights);
+                    let mut pairs = HingePairs::of(simd, precision, scores, labels, weights);
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    pairs.value()
+                } else if F::EXACT_PRODUCTS {
+                    let mut pairs = ActivePairs::of(simd, precision, scores, labels);
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    pairs.value()
+                } else {
+                    let mut pairs = HingePairs::of(simd, precision, scores, labels, Unit(simd));
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    pairs.value()
+                };
+                (value, certain)
             }
             Kernel::PairLogistic => {
                 let trust = exponentials(simd, scores, exps);
                 let mut pairs = LogisticPairs::of(simd, scores, labels, exps);
-                if let Some(weights) = weights {
-                    let mut pairs = WeightedPairs::of(pairs, Some(weights), None);
+                let value = if let Some(weights) = weights {
+                    let mut pairs = WeightedPairs::of(pairs, ItemWeights(simd, weights));
                     sum_over_pairs(simd, &mut pairs, sums, &mut grad);
-                    (pairs.value(), trust)
+                    pairs.value()
                 } else {
                     sum_over_pairs(simd, &mut pairs, sums, &mut grad);
-                    (pairs.value(), trust)
-                }
+                    pairs.value()
+                };
+                (value, trust)
             }
             Kernel::LambdaLoss { cutoff } => {
                 let trust = exponentials(simd, scores, exps) + fill_gains(simd, labels, gains);
                 rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
                 let counted = &log_discounts[..log_discounts.len().min(cutoff)];
                 fill_discounts(ranks, counted, discounts);
-                let lambda = LambdaWeights::of(gains, discounts);
+                let lambda = LambdaWeights::of(simd, gains, discounts);
                 let pairs = LogisticPairs::of(simd, scores, labels, exps);
-                let mut pairs = WeightedPairs::of(pairs, weights, Some(lambda));
-                sum_over_pairs(simd, &mut pairs, sums, &mut grad);
-                (pairs.value(), trust)
+                let value = if let Some(weights) = weights {
+                    let weights = (ItemWeights(simd, weights), lambda);
+                    let mut pairs = WeightedPairs::of(pairs, weights);
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    pairs.value()
+                } else {
+                    let mut pairs = WeightedPairs::of(pairs, lambda);
+                    sum_over_pairs(simd, &mut pairs, sums, &mut grad);
+                    pairs.value()
+                };
+                (value, trust)
             }
             Kernel::PointMse => {
                 (points::<S, F, SquaredError<S, F>>(simd, scores, labels, &mut grad), certain)
@@ -346,43 +377,19 @@ fn softmax<S: Simd, F: Real>(
     (value, moderate.and(narrow).select(zero, zero.constant(f64::NAN)))
 }
 
-/// Item weights, which may all be 1.
-trait Weights<S: Simd, F: Real>: Copy {
-    /// `None` where all are 1.
-    fn get(self, simd: S, k: usize) -> Option<Lanes<S, F>>;
-}
-
-#[derive(Clone, Copy)]
-struct Unit;
-
-impl<S: Simd, F: Real> Weights<S, F> for Unit {
-    #[inline(always)]
-    fn get(self, _: S, _: usize) -> Option<Lanes<S, F>> {
-        None
-    }
-}
-
-impl<S: Simd, F: Real> Weights<S, F> for &[F::Vector<S>] {
-    #[inline(always)]
-    fn get(self, simd: S, k: usize) -> Option<Lanes<S, F>> {
-        Some(Lanes::of(simd, self[k]))
-    }
-}
-
 /// List-MLE without sorting, by A_k = Σ E_j over the items j after k in the order by label and
 /// C_k = E_k + A_k:
 ///
 /// l = Σ_k w_k log(1 + A_k/E_k), ∂l/∂s_k = E_k Σ_{i before k} w_i/C_i − w_k A_k/C_k.
 #[inline(always)]
-fn list_mle<S: Simd, F: Real>(
+fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
     simd: S,
     labels: &[F::Vector<S>],
-    weights: impl Weights<S, F>,
+    weights: W,
     [exps, after, shares]: [&mut [F::Vector<S>]; 3],
     grad: &mut Slopes<'_, S, F>,
 ) -> Wide<S, F> {
     let zero = Lanes::<S, F>::splat(simd, 0.0);
-    let one = zero.constant(1.0);
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
 
     for (i, &label) in labels.iter().enumerate() {
@@ -405,17 +412,17 @@ fn list_mle<S: Simd, F: Real>(
         let present = label.equals(label);
         let (exp, after) = (of(exps[k]), of(after[k]));
         let ratio = present.select(after / exp, zero);
-        let weight = weights.get(simd, k);
-        if let Some(weight) = weight {
-            let mut factor = LogProduct::one(simd);
-            factor.grow(ratio);
-            value.add(present.select(weight * factor.ln().narrow(), zero));
-        } else {
+        let weight = weights.item(k);
+        if W::ARE_ONE {
             product.grow(ratio);
             // A single ratio may be as large as the spread allows.
             product.normalise();
+        } else {
+            let mut factor = LogProduct::one(simd);
+            factor.grow(ratio);
+            value.add(present.select(weight * factor.ln().narrow(), zero));
         }
-        let share = weight.unwrap_or(one) / (exp + after);
+        let share = weight / (exp + after);
         shares[k] = present.select(share, zero).vector();
     }
 
@@ -485,21 +492,23 @@ fn rank<S: Simd, F: Real>(simd: S, scores: &[F::Vector<S>], ranks: &mut [F::Vect
     }
 }
 
-/// 2^ψ of the labels; returns NaN in the lanes where it, or what it is multiplied with, may leave the
-/// range, else 0.
+/// 2^ψ of the labels, rounded, and what rounding took; returns NaN in the lanes where it, or what it
+/// is multiplied with, may leave the range, else 0.
 #[inline(always)]
 pub(super) fn fill_gains<S: Simd, F: Real>(
     simd: S,
     labels: &[F::Vector<S>],
-    gains: &mut [F],
+    [rounded, lost]: &mut [Vec<F>; 2],
 ) -> Lanes<S, F> {
     let zero = Lanes::<S, F>::splat(simd, 0.0);
     let mut trust = zero;
-    for (gain, &label) in F::vectors_mut::<S>(gains).iter_mut().zip(labels) {
+    let gains = F::vectors_mut::<S>(rounded).iter_mut().zip(F::vectors_mut::<S>(lost));
+    for ((rounded, lost), &label) in gains.zip(labels) {
         let label = Lanes::of(simd, label);
         let beyond = label.abs().above(zero.constant(F::LARGEST_LABEL));
         trust = beyond.select(zero.constant(f64::NAN), trust);
-        *gain = beyond.select(zero, label).exp2().vector();
+        let gain = beyond.select(zero, label).exp2();
+        (*rounded, *lost) = (gain[0].vector(), gain[1].vector());
     }
     trust
 }
@@ -530,29 +539,67 @@ fn sum_over_pairs<S: Simd, F: Real, P: Pairs<S, F>>(
 ) {
     let zero = Lanes::<S, F>::splat(simd, 0.0);
     let items = grad.out.len();
+    let mut column_slopes = [zero; TILE];
+    if items <= TILE {
+        tile(simd, pairs, (0..items, 0), &mut column_slopes, None);
+        for (k, &slopes) in column_slopes[..items].iter().enumerate() {
+            grad.put_wide(k, pairs.end_item(k, Wide::from_lanes(slopes)));
+        }
+        return;
+    }
     let sums = S::as_mut_simd_f64s(sums).0;
     sums.fill(simd.splat_f64s(0.0));
     for row_tile in (0..items).step_by(TILE) {
+        let rows = row_tile..items.min(row_tile + TILE);
         for column_tile in (0..=row_tile).step_by(TILE) {
-            let mut column_slopes = [zero.vector(); TILE];
-            for i in row_tile..items.min(row_tile + TILE) {
-                let item_i = pairs.item(i);
-                let mut row_slopes = zero;
-                for (j, column_slopes) in (column_tile..i).zip(&mut column_slopes) {
-                    let slopes = pairs.add(item_i, pairs.item(j));
-                    row_slopes = row_slopes + slopes;
-                    *column_slopes = (Lanes::<S, F>::of(simd, *column_slopes) - slopes).vector();
-                }
-                pairs.end_row();
-                add_at(simd, sums, i, row_slopes);
-            }
-            pairs.end_tile();
+            column_slopes = [zero; TILE];
+            tile(simd, pairs, (rows.clone(), column_tile), &mut column_slopes, Some(&mut *sums));
             for (j, &slopes) in (column_tile..items).zip(&column_slopes) {
-                add_at(simd, sums, j, Lanes::<S, F>::of(simd, slopes));
+                add_at(simd, sums, j, slopes);
             }
         }
     }
     for k in 0..items {
-        grad.put_wide(k, Wide::of(simd, [sums[2 * k], sums[2 * k + 1]]));
+        let slopes = Wide::of(simd, [sums[2 * k], sums[2 * k + 1]]);
+        grad.put_wide(k, pairs.end_item(k, slopes));
     }
+}
+
+/// The pairs of so many rows, two at a time, and of the columns before each, from `first` on.
+#[inline(always)]
+fn tile<S: Simd, F: Real, P: Pairs<S, F>>(
+    simd: S,
+    pairs: &mut P,
+    (rows, first): (Range<usize>, usize),
+    column_slopes: &mut [Lanes<S, F>; TILE],
+    mut sums: Option<&mut [S::f64s]>,
+) {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    // In a tile on the diagonal, rows are columns too.
+    let is_diagonal = rows.start == first;
+    let mut i = rows.start;
+    while i < rows.end {
+        let two = [pairs.item(i), pairs.item(rows.end.min(i + 2) - 1)];
+        let mut row_slopes = [zero; 2];
+        let columns = &mut column_slopes[..TILE.min(i - first)];
+        if i + 1 < rows.end {
+            row_slopes = pairs.add_rows(two, first, columns);
+            if is_diagonal {
+                let slopes = pairs.add(two[1], two[0]);
+                row_slopes = [row_slopes[0] - slopes, row_slopes[1] + slopes];
+            }
+        } else {
+            row_slopes[0] = pairs.add_row(two[0], first, columns);
+        }
+        pairs.end_row();
+        for (k, slopes) in (i..rows.end).zip(row_slopes) {
+            if is_diagonal {
+                column_slopes[k - first] = column_slopes[k - first] + slopes;
+            } else if let Some(sums) = &mut sums {
+                add_at(simd, sums, k, slopes);
+            }
+        }
+        i += 2;
+    }
+    pairs.end_tile();
 }

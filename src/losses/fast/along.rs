@@ -15,7 +15,7 @@ pub(super) struct Long<F> {
     scores: Vec<F>,
     labels: Vec<F>,
     exps: Vec<F>,
-    gains: Vec<F>,
+    gains: [Vec<F>; 2],
     discounts: [Vec<F>; 2],
     /// Two of `f64` an item of a vector's lanes.
     sums: Vec<f64>,
@@ -263,7 +263,11 @@ fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[Double
     let items = grad.len();
     let (least, greatest) = range::<S, F>(simd, scores);
     fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
-    gains.resize(scores.len(), F::zero());
+    // Of items that fill up, a pair comes to 0.
+    exps[items..].fill(F::zero());
+    for numbers in &mut *gains {
+        numbers.resize(scores.len(), F::zero());
+    }
     labels[items..].fill(F::zero());
     let trust = fill_gains::<S, F>(simd, F::vectors::<S>(labels), gains);
     let trust = Wide::from_lanes(trust).total().round();
@@ -283,25 +287,22 @@ fn lambda<S: Simd, F: Real>(simd: S, long: &mut Long<F>, log_discounts: &[Double
     lost.resize(scores.len(), F::zero());
     let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
     let logistic = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
-    let lambda = LambdaWeights::of(gains, discounts);
-    let mut pairs = WeightedPairs::of(logistic, None, Some(lambda));
+    let mut pairs = WeightedPairs::of(logistic, LambdaWeights::of(simd, gains, discounts));
     // Behind the last rank that counts, all pairs weigh 0.
     rows(simd, &mut pairs, log_discounts.len(), (sums, columns), grad);
     pairs.value().total().round()
 }
 
-/// The gradient of a pair loss, each of the first items against the vectors of those behind it.
+/// The gradient of the lambda-loss, each of the first items against the vectors of those behind it.
 #[inline(always)]
 fn rows<S: Simd, F: Real>(
     simd: S,
-    pairs: &mut WeightedPairs<'_, S, F>,
+    pairs: &mut WeightedPairs<'_, S, F, LambdaWeights<'_, S, F>>,
     rows: usize,
     (sums, columns): (&mut Vec<f64>, &mut Vec<F>),
     grad: &mut [f64],
 ) {
     let lanes = F::lanes::<S>();
-    let zero = Lanes::<S, F>::splat(simd, 0.0);
-    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
     let places = places::<S, F>(simd);
     let vectors = grad.len().div_ceil(lanes);
     sums.clear();
@@ -313,23 +314,13 @@ fn rows<S: Simd, F: Real>(
     for (row, grad) in grad[..rows].iter_mut().enumerate() {
         let item = pairs.item_of_all(row);
         let mut row_sum = Wide::zero(simd);
-        let first = row / lanes;
-        // In the row's own vector, those behind it.
-        let is_behind = places.above(Lanes::splat(simd, (row % lanes) as f64));
-        let slopes = pairs.add(item, pairs.only_where(is_behind, pairs.item(first)));
-        pairs.end_row();
-        columns[first] = (of(columns[first]) - slopes).vector();
-        row_sum.add(slopes);
-        for (tile, columns) in columns[first + 1..].chunks_mut(TILE).enumerate() {
-            let start = first + 1 + tile * TILE;
-            let mut tile_sum = zero;
-            for (column, k) in columns.iter_mut().zip(start..) {
-                let slopes = pairs.add(item, pairs.item(k));
-                *column = (of(*column) - slopes).vector();
-                tile_sum = tile_sum + slopes;
-            }
+        // Of the row's own vector, those behind it.
+        let mut present = Some(places.above(Lanes::splat(simd, (row % lanes) as f64)));
+        let mut first = row / lanes;
+        for columns in columns[first..].chunks_mut(TILE) {
+            row_sum.add(pairs.add_behind(item, first, present.take(), columns));
             pairs.end_row();
-            row_sum.add(tile_sum);
+            first += TILE;
         }
         *grad += row_sum.total().round();
         if row % TILE == TILE - 1 || row + 1 == rows {

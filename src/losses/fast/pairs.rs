@@ -2,6 +2,7 @@
 
 use pulp::Simd;
 
+use super::TILE;
 use crate::vector::{Lanes, LogProduct, Mask, Wide};
 use crate::{Precision, Real};
 
@@ -10,32 +11,74 @@ pub(super) trait Pairs<S: Simd, F: Real> {
     /// What it needs to know of an item.
     type Item: Copy;
 
+    fn zero(&self) -> Lanes<S, F>;
+
     fn item(&self, k: usize) -> Self::Item;
 
     /// Adds the term of the items i and j to the value; returns its derivative by s_i, the negative
     /// of that by s_j.
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F>;
 
-    /// Called after some terms, at most 16.
+    /// [`add`](Self::add) of the item i and those from `first` on, from whose slopes theirs are taken;
+    /// returns that of i.
+    #[inline(always)]
+    fn add_row(&mut self, i: Self::Item, first: usize, slopes: &mut [Lanes<S, F>]) -> Lanes<S, F> {
+        let mut sum = self.zero();
+        for (j, slopes) in (first..).zip(slopes) {
+            let of_pair = self.add(i, self.item(j));
+            *slopes = *slopes - of_pair;
+            sum = sum + of_pair;
+        }
+        sum
+    }
+
+    /// [`add_row`](Self::add_row) of two items.
+    #[inline(always)]
+    fn add_rows(
+        &mut self,
+        [a, b]: [Self::Item; 2],
+        first: usize,
+        slopes: &mut [Lanes<S, F>],
+    ) -> [Lanes<S, F>; 2] {
+        let mut sums = [self.zero(); 2];
+        for (j, slopes) in (first..).zip(slopes) {
+            let item = self.item(j);
+            let of_two = [self.add(a, item), self.add(b, item)];
+            *slopes = *slopes - (of_two[0] + of_two[1]);
+            sums = [sums[0] + of_two[0], sums[1] + of_two[1]];
+        }
+        sums
+    }
+
+    /// Called after some terms, at most 32.
     fn end_row(&mut self) {}
 
-    /// Called after some rows, at most 16.
+    /// Called after some rows, at most 16 terms each.
     fn end_tile(&mut self) {}
+
+    /// Called with the slope of the item k, which it returns.
+    #[inline(always)]
+    fn end_item(&mut self, _: usize, slopes: Wide<S, F>) -> Wide<S, F> {
+        slopes
+    }
 }
 
 /// Which item of a pair is preferred; neither where labels are equal or one is absent.
 #[derive(Clone, Copy)]
-struct Preferred<S: Simd, F: Real> {
+pub(super) struct Preferred<S: Simd, F: Real> {
     /// Negative where i is, positive where j is.
     sign: Lanes<S, F>,
-    any: Mask<S, F>,
 }
 
 impl<S: Simd, F: Real> Preferred<S, F> {
     #[inline(always)]
     fn of(label_i: Lanes<S, F>, label_j: Lanes<S, F>) -> Self {
-        let sign = label_j - label_i;
-        Self { sign, any: sign.abs().above(sign.constant(0.0)) }
+        Self { sign: label_j - label_i }
+    }
+
+    #[inline(always)]
+    fn any(self) -> Mask<S, F> {
+        self.sign.abs().above(self.sign.constant(0.0))
     }
 
     /// −x where i is preferred, x where j is; x or 0 elsewhere, as x or `any` has it.
@@ -50,100 +93,118 @@ impl<S: Simd, F: Real> Preferred<S, F> {
     }
 }
 
+/// What a pair weighs, or its preferred item.
+pub(super) trait Weights<S: Simd, F: Real>: Copy {
+    /// Whether all weights are 1.
+    const ARE_ONE: bool = false;
+
+    type Item: Copy;
+
+    fn item(&self, k: usize) -> Self::Item;
+
+    /// Of the pair of the items i and j.
+    fn of_pair(preferred: Preferred<S, F>, items: [Self::Item; 2]) -> Lanes<S, F>;
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Unit<S>(pub(super) S);
+
+impl<S: Simd, F: Real> Weights<S, F> for Unit<S> {
+    const ARE_ONE: bool = true;
+
+    type Item = Lanes<S, F>;
+
+    #[inline(always)]
+    fn item(&self, _: usize) -> Self::Item {
+        Lanes::splat(self.0, 1.0)
+    }
+
+    #[inline(always)]
+    fn of_pair(_: Preferred<S, F>, [one, _]: [Self::Item; 2]) -> Lanes<S, F> {
+        one
+    }
+}
+
 /// Σ w_i max(0, 1 − d).
-pub(super) struct HingePairs<'a, S: Simd, F: Real> {
+pub(super) struct HingePairs<'a, S: Simd, F: Real, W> {
     simd: S,
     scores: &'a [F::Vector<S>],
     labels: &'a [F::Vector<S>],
-    weights: Option<&'a [F::Vector<S>]>,
-    /// Margins below it are those that, rounded to the caller's precision, are below 1.
+    weights: W,
     kink: Lanes<S, F>,
     row: Lanes<S, F>,
     row_lost: Lanes<S, F>,
     value: Wide<S, F>,
 }
 
-impl<'a, S: Simd, F: Real> HingePairs<'a, S, F> {
+/// Margins below it are those that, rounded to the caller's precision, are below 1.
+///
+/// Rounded to f32, what lies above the middle of 1 and the number before it is 1. In f32 the margin is
+/// rounded already, and so is the kink.
+#[inline(always)]
+fn kink<S: Simd, F: Real>(simd: S, precision: Precision) -> Lanes<S, F> {
+    Lanes::splat(
+        simd,
+        match precision {
+            Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
+            Precision::Double => 1.0,
+        },
+    )
+}
+
+impl<'a, S: Simd, F: Real, W: Weights<S, F>> HingePairs<'a, S, F, W> {
     #[inline(always)]
     pub(super) fn of(
         simd: S,
         precision: Precision,
         scores: &'a [F::Vector<S>],
         labels: &'a [F::Vector<S>],
-        weights: Option<&'a [F::Vector<S>]>,
+        weights: W,
     ) -> Self {
-        // Rounded to f32, what lies above the middle of 1 and the number before it is 1. In f32 the
-        // margin is rounded already, and so is the kink.
-        let kink = match precision {
-            Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
-            Precision::Double => 1.0,
-        };
-        let (kink, zero) = (Lanes::splat(simd, kink), Lanes::splat(simd, 0.0));
+        let (kink, zero) = (kink(simd, precision), Lanes::splat(simd, 0.0));
         let value = Wide::zero(simd);
         Self { simd, scores, labels, weights, kink, row: zero, row_lost: zero, value }
     }
 
-    /// The value, by the gradient's [`Wide`] sums: the margins of active pairs add up to Σ_k c_k s_k,
-    /// c_k being the derivatives, whole numbers.
     #[inline(always)]
-    pub(super) fn value(&self, slopes: &[f64]) -> Wide<S, F> {
-        let mut value = self.value;
-        if self.weights.is_none() && F::EXACT_PRODUCTS {
-            let slopes = S::as_simd_f64s(slopes).0;
-            let mut margins = [Wide::<S, f64>::zero(self.simd); 2];
-            for (k, &score) in self.scores.iter().enumerate() {
-                let scores = Wide::<S, F>::from_lanes(Lanes::of(self.simd, score)).vectors();
-                for half in 0..2 {
-                    let [balance, score] =
-                        [slopes[2 * k + half], scores[half]].map(|x| Lanes::of(self.simd, x));
-                    margins[half].add(balance * score);
-                }
-            }
-            let margins = margins.map(|sum| sum.narrow().vector());
-            value = value.plus(Wide::of(self.simd, margins));
-        }
-        value
+    pub(super) fn value(&self) -> Wide<S, F> {
+        self.value
     }
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct HingeItem<S: Simd, F: Real> {
+pub(super) struct HingeItem<S: Simd, F: Real, W> {
     score: Lanes<S, F>,
     label: Lanes<S, F>,
-    weight: Lanes<S, F>,
+    weight: W,
 }
 
-impl<S: Simd, F: Real> Pairs<S, F> for HingePairs<'_, S, F> {
-    type Item = HingeItem<S, F>;
+impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for HingePairs<'_, S, F, W> {
+    type Item = HingeItem<S, F, W::Item>;
+
+    #[inline(always)]
+    fn zero(&self) -> Lanes<S, F> {
+        self.row.constant(0.0)
+    }
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
         let of = |x: &[F::Vector<S>]| Lanes::of(self.simd, x[k]);
-        HingeItem {
-            score: of(self.scores),
-            label: of(self.labels),
-            weight: self.weights.map_or(self.kink, of),
-        }
+        HingeItem { score: of(self.scores), label: of(self.labels), weight: self.weights.item(k) }
     }
 
     #[inline(always)]
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
-        if self.weights.is_none() && F::EXACT_PRODUCTS {
-            let margin = preferred.flip(j.score - i.score);
-            let active = self.kink.above(margin).and(preferred.any).select(one, zero);
-            self.row = self.row + active;
-            return preferred.flip(active);
-        }
         let (difference, lost) = j.score.plus_exactly(-i.score);
         let (margin, lost) = (preferred.flip(difference), preferred.flip(lost));
-        let active = self.kink.above(margin).and(preferred.any);
+        let active = self.kink.above(margin).and(preferred.any());
         let mut slope = active.select(one, zero);
         let mut value = active.select(one - margin, zero);
         let mut value_lost = active.select(-lost, zero);
-        if self.weights.is_some() {
-            let weight = preferred.choose(i.weight, j.weight);
+        if !W::ARE_ONE {
+            let weight = W::of_pair(preferred, [i.weight, j.weight]);
             slope = slope * weight;
             value = value * weight;
             value_lost = value_lost * weight;
@@ -159,6 +220,83 @@ impl<S: Simd, F: Real> Pairs<S, F> for HingePairs<'_, S, F> {
         self.value.add(self.row_lost);
         self.row = self.kink.constant(0.0);
         self.row_lost = self.row;
+    }
+}
+
+/// Σ max(0, 1 − d), by counting the active pairs: their margins add up to Σ_k c_k s_k, c_k being the
+/// slopes, whole numbers.
+pub(super) struct ActivePairs<'a, S: Simd, F: Real> {
+    simd: S,
+    scores: &'a [F::Vector<S>],
+    labels: &'a [F::Vector<S>],
+    kink: Lanes<S, F>,
+    row: Lanes<S, F>,
+    count: Wide<S, F>,
+    margins: [Wide<S, f64>; 2],
+}
+
+impl<'a, S: Simd, F: Real> ActivePairs<'a, S, F> {
+    #[inline(always)]
+    pub(super) fn of(
+        simd: S,
+        precision: Precision,
+        scores: &'a [F::Vector<S>],
+        labels: &'a [F::Vector<S>],
+    ) -> Self {
+        let (kink, row) = (kink(simd, precision), Lanes::splat(simd, 0.0));
+        let (count, margins) = (Wide::zero(simd), [Wide::zero(simd); 2]);
+        Self { simd, scores, labels, kink, row, count, margins }
+    }
+
+    #[inline(always)]
+    pub(super) fn value(&self) -> Wide<S, F> {
+        let [low, high] = self.margins;
+        self.count.plus(Wide::of(self.simd, [low.narrow().vector(), high.narrow().vector()]))
+    }
+}
+
+impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
+    type Item = [Lanes<S, F>; 2];
+
+    #[inline(always)]
+    fn zero(&self) -> Lanes<S, F> {
+        self.row.constant(0.0)
+    }
+
+    #[inline(always)]
+    fn item(&self, k: usize) -> Self::Item {
+        [Lanes::of(self.simd, self.scores[k]), Lanes::of(self.simd, self.labels[k])]
+    }
+
+    #[inline(always)]
+    fn add(
+        &mut self,
+        [score_i, label_i]: Self::Item,
+        [score_j, label_j]: Self::Item,
+    ) -> Lanes<S, F> {
+        let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
+        let ahead = score_i - score_j;
+        let i_preferred = self.kink.above(ahead).and(label_i.above(label_j)).select(one, zero);
+        let j_preferred = ahead.above(-self.kink).and(label_j.above(label_i)).select(one, zero);
+        self.row = self.row + (i_preferred + j_preferred);
+        j_preferred - i_preferred
+    }
+
+    #[inline(always)]
+    fn end_row(&mut self) {
+        self.count.add(self.row);
+        self.row = self.kink.constant(0.0);
+    }
+
+    #[inline(always)]
+    fn end_item(&mut self, k: usize, slopes: Wide<S, F>) -> Wide<S, F> {
+        let score = Wide::<S, F>::from_lanes(Lanes::of(self.simd, self.scores[k])).vectors();
+        let balance = slopes.vectors();
+        for half in 0..2 {
+            let product = self.simd.mul_f64s(balance[half], score[half]);
+            self.margins[half].add(Lanes::of(self.simd, product));
+        }
+        slopes
     }
 }
 
@@ -203,6 +341,11 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
     type Item = LogisticItem<S, F>;
 
     #[inline(always)]
+    fn zero(&self) -> Lanes<S, F> {
+        self.row.constant(0.0)
+    }
+
+    #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
         let of = |x: &[F::Vector<S>]| Lanes::of(self.simd, x[k]);
         LogisticItem { score: of(self.scores), label: of(self.labels), exp: of(self.exps) }
@@ -213,8 +356,9 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
         // How far the preferred score is below the other.
-        let behind = preferred.any.select(preferred.flip(i.score - j.score), zero);
-        let part = preferred.any.select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
+        let any = preferred.any();
+        let behind = any.select(preferred.flip(i.score - j.score), zero);
+        let part = any.select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
         self.product.grow(-part);
         self.row = self.row + behind.max(zero);
         preferred.flip(behind.above(zero).select(one - part, part))
@@ -232,47 +376,106 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
     }
 }
 
-/// Σ W log(1 + e^−d), W the product of the preferred item's weight and Δ of the DCG.
-pub(super) struct WeightedPairs<'a, S: Simd, F: Real> {
+/// Σ W log(1 + e^−d).
+pub(super) struct WeightedPairs<'a, S: Simd, F: Real, W> {
     logistic: LogisticPairs<'a, S, F>,
-    weights: Option<&'a [F::Vector<S>]>,
-    lambda: Option<LambdaWeights<'a, S, F>>,
+    weights: W,
     row: Lanes<S, F>,
     value: Wide<S, F>,
 }
 
-/// What Δ of the DCG takes: 2^ψ, and 1/D of the rank, rounded, and what rounding took.
+#[derive(Clone, Copy)]
+pub(super) struct WeightedItem<S: Simd, F: Real, W> {
+    logistic: LogisticItem<S, F>,
+    weight: W,
+}
+
+/// W, that of the preferred item.
+#[derive(Clone, Copy)]
+pub(super) struct ItemWeights<'a, S: Simd, F: Real>(pub(super) S, pub(super) &'a [F::Vector<S>]);
+
+impl<S: Simd, F: Real> Weights<S, F> for ItemWeights<'_, S, F> {
+    type Item = Lanes<S, F>;
+
+    #[inline(always)]
+    fn item(&self, k: usize) -> Self::Item {
+        Lanes::of(self.0, self.1[k])
+    }
+
+    #[inline(always)]
+    fn of_pair(preferred: Preferred<S, F>, [i, j]: [Self::Item; 2]) -> Lanes<S, F> {
+        preferred.choose(i, j)
+    }
+}
+
+/// W = Δ of the DCG, by 2^ψ and 1/D of the rank, each rounded, and what rounding took.
 #[derive(Clone, Copy)]
 pub(super) struct LambdaWeights<'a, S: Simd, F: Real> {
-    gains: &'a [F::Vector<S>],
+    simd: S,
+    gains: [&'a [F::Vector<S>]; 2],
     discounts: [&'a [F::Vector<S>]; 2],
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct WeightedItem<S: Simd, F: Real> {
-    logistic: LogisticItem<S, F>,
-    weight: Lanes<S, F>,
-    gain: Lanes<S, F>,
+pub(super) struct LambdaItem<S: Simd, F: Real> {
+    gain: [Lanes<S, F>; 2],
     discount: [Lanes<S, F>; 2],
 }
 
 impl<'a, S: Simd, F: Real> LambdaWeights<'a, S, F> {
     #[inline(always)]
-    pub(super) fn of(gains: &'a [F], [rounded, lost]: &'a [Vec<F>; 2]) -> Self {
-        let discounts = [F::vectors::<S>(rounded), F::vectors::<S>(lost)];
-        Self { gains: F::vectors::<S>(gains), discounts }
+    pub(super) fn of(simd: S, gains: &'a [Vec<F>; 2], discounts: &'a [Vec<F>; 2]) -> Self {
+        let of =
+            |[rounded, lost]: &'a [Vec<F>; 2]| [F::vectors::<S>(rounded), F::vectors::<S>(lost)];
+        Self { simd, gains: of(gains), discounts: of(discounts) }
     }
 }
 
-impl<'a, S: Simd, F: Real> WeightedPairs<'a, S, F> {
+impl<S: Simd, F: Real> Weights<S, F> for LambdaWeights<'_, S, F> {
+    type Item = LambdaItem<S, F>;
+
     #[inline(always)]
-    pub(super) fn of(
-        logistic: LogisticPairs<'a, S, F>,
-        weights: Option<&'a [F::Vector<S>]>,
-        lambda: Option<LambdaWeights<'a, S, F>>,
-    ) -> Self {
+    fn item(&self, k: usize) -> Self::Item {
+        let of = |[rounded, lost]: [&[F::Vector<S>]; 2]| {
+            [Lanes::of(self.simd, rounded[k]), Lanes::of(self.simd, lost[k])]
+        };
+        LambdaItem { gain: of(self.gains), discount: of(self.discounts) }
+    }
+
+    #[inline(always)]
+    fn of_pair(preferred: Preferred<S, F>, [i, j]: [Self::Item; 2]) -> Lanes<S, F> {
+        // 2^b − 2^a of labels that are close would cancel: 2^a (2^(b − a) − 1).
+        let difference = preferred.sign;
+        let close = difference.constant(F::CLOSE).above(difference.abs());
+        let gain = close.select(
+            i.gain[0] * difference.exp2_m1(),
+            (j.gain[0] - i.gain[0]) + (j.gain[1] - i.gain[1]),
+        );
+        let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
+        (gain * discount).abs()
+    }
+}
+
+/// Both: W is the product.
+impl<S: Simd, F: Real, A: Weights<S, F>, B: Weights<S, F>> Weights<S, F> for (A, B) {
+    type Item = (A::Item, B::Item);
+
+    #[inline(always)]
+    fn item(&self, k: usize) -> Self::Item {
+        (self.0.item(k), self.1.item(k))
+    }
+
+    #[inline(always)]
+    fn of_pair(preferred: Preferred<S, F>, [i, j]: [Self::Item; 2]) -> Lanes<S, F> {
+        A::of_pair(preferred, [i.0, j.0]) * B::of_pair(preferred, [i.1, j.1])
+    }
+}
+
+impl<'a, S: Simd, F: Real, W: Weights<S, F>> WeightedPairs<'a, S, F, W> {
+    #[inline(always)]
+    pub(super) fn of(logistic: LogisticPairs<'a, S, F>, weights: W) -> Self {
         let (row, value) = (logistic.row, logistic.linear);
-        Self { logistic, weights, lambda, row, value }
+        Self { logistic, weights, row, value }
     }
 
     #[inline(always)]
@@ -281,44 +484,17 @@ impl<'a, S: Simd, F: Real> WeightedPairs<'a, S, F> {
     }
 }
 
-impl<S: Simd, F: Real> WeightedPairs<'_, S, F> {
-    /// The `k`th item of a list that lies along the lanes, in every lane.
-    #[inline(always)]
-    pub(super) fn item_of_all(&self, k: usize) -> WeightedItem<S, F> {
-        let simd = self.logistic.simd;
-        let lanes = F::lanes::<S>();
-        let of = |x: Lanes<S, F>| Lanes::all(simd, super::numbers::<S, F>(&x.vector())[k % lanes]);
-        let WeightedItem { logistic, weight, gain, discount } = self.item(k / lanes);
-        let LogisticItem { score, label, exp } = logistic;
-        let logistic = LogisticItem { score: of(score), label: of(label), exp: of(exp) };
-        WeightedItem { logistic, weight: of(weight), gain: of(gain), discount: discount.map(of) }
-    }
+impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for WeightedPairs<'_, S, F, W> {
+    type Item = WeightedItem<S, F, W::Item>;
 
-    /// The item where `present`; elsewhere one that is in no pair.
     #[inline(always)]
-    pub(super) fn only_where(
-        &self,
-        present: Mask<S, F>,
-        item: WeightedItem<S, F>,
-    ) -> WeightedItem<S, F> {
-        let label = present.select(item.logistic.label, self.row.constant(f64::NAN));
-        WeightedItem { logistic: LogisticItem { label, ..item.logistic }, ..item }
+    fn zero(&self) -> Lanes<S, F> {
+        self.row.constant(0.0)
     }
-}
-
-impl<S: Simd, F: Real> Pairs<S, F> for WeightedPairs<'_, S, F> {
-    type Item = WeightedItem<S, F>;
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
-        let of = |x: &[F::Vector<S>]| Lanes::of(self.logistic.simd, x[k]);
-        let unused = self.row;
-        WeightedItem {
-            logistic: self.logistic.item(k),
-            weight: self.weights.map_or(unused, of),
-            gain: self.lambda.map_or(unused, |lambda| of(lambda.gains)),
-            discount: self.lambda.map_or([unused; 2], |lambda| lambda.discounts.map(of)),
-        }
+        WeightedItem { logistic: self.logistic.item(k), weight: self.weights.item(k) }
     }
 
     #[inline(always)]
@@ -326,25 +502,13 @@ impl<S: Simd, F: Real> Pairs<S, F> for WeightedPairs<'_, S, F> {
         let (of_i, of_j) = (i.logistic, j.logistic);
         let preferred = Preferred::of(of_i.label, of_j.label);
         let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
-        let mut weight = one;
-        if self.lambda.is_some() {
-            // 2^a − 2^b of labels that are close would cancel: 2^b (2^(a − b) − 1).
-            let difference = of_i.label - of_j.label;
-            let close = one.above(difference.abs());
-            let gain = close.select(j.gain * difference.exp2_m1(), i.gain - j.gain);
-            let discount = (i.discount[0] - j.discount[0]) + (i.discount[1] - j.discount[1]);
-            weight = (gain * discount).abs();
-        }
-        if self.weights.is_some() {
-            weight = weight * preferred.choose(i.weight, j.weight);
-        }
-        let weight = preferred.any.select(weight, zero);
+        let weight = W::of_pair(preferred, [i.weight, j.weight]);
+        let weight = preferred.any().select(weight, zero);
 
         let behind = preferred.flip(of_i.score - of_j.score);
         let (small, large) = (of_i.exp.min(of_j.exp), of_i.exp.max(of_j.exp));
-        let part = small / (small + large);
-        let term = behind.max(zero) + Lanes::ln_1p_of_ratio(small, large);
-        self.row = weight.times_plus(term, self.row);
+        let (part, ratio) = Lanes::share_and_ratio(small, large);
+        self.row = weight.times_plus(behind.max(zero) + ratio.twice_artanh(), self.row);
         preferred.flip(weight * behind.above(zero).select(one - part, part))
     }
 
@@ -352,5 +516,79 @@ impl<S: Simd, F: Real> Pairs<S, F> for WeightedPairs<'_, S, F> {
     fn end_row(&mut self) {
         self.value.add(self.row);
         self.row = self.row.constant(0.0);
+    }
+}
+
+impl<S: Simd, F: Real> WeightedPairs<'_, S, F, LambdaWeights<'_, S, F>> {
+    /// The `k`th item of a list that lies along the lanes, in every lane.
+    #[inline(always)]
+    pub(super) fn item_of_all(&self, k: usize) -> WeightedItem<S, F, LambdaItem<S, F>> {
+        let WeightedItem { logistic, weight } = self.item(k / F::lanes::<S>());
+        let LogisticItem { score, label, exp } = logistic;
+        let LambdaItem { gain, discount } = weight;
+        let of = |x: Lanes<S, F>| x.lane(k % F::lanes::<S>());
+        WeightedItem {
+            logistic: LogisticItem { score: of(score), label: of(label), exp: of(exp) },
+            weight: LambdaItem {
+                gain: [of(gain[0]), of(gain[1])],
+                discount: [of(discount[0]), of(discount[1])],
+            },
+        }
+    }
+
+    /// [`add`](Pairs::add) of an item and of those of at most [`TILE`] vectors from `first` on, which do
+    /// not score above it; the slopes are taken from the columns, their sum is returned.
+    ///
+    /// Step by step for all: the steps of one are a long chain, of which the processor has too few in
+    /// flight.
+    #[inline(always)]
+    pub(super) fn add_behind(
+        &mut self,
+        ahead: WeightedItem<S, F, LambdaItem<S, F>>,
+        first: usize,
+        present_in_first: Option<Mask<S, F>>,
+        columns: &mut [F::Vector<S>],
+    ) -> Lanes<S, F> {
+        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        let of = |x: F::Vector<S>| Lanes::<S, F>::of(self.logistic.simd, x);
+        let LogisticItem { score, label, exp } = ahead.logistic;
+        let len = columns.len();
+        let mut weights = [zero; TILE];
+        let weights = &mut weights[..len];
+        let labels = &self.logistic.labels[first..][..len];
+        let [gains, gains_lost] = self.weights.gains;
+        let (gains, gains_lost) = (&gains[first..][..len], &gains_lost[first..][..len]);
+        let [discounts, discounts_lost] = self.weights.discounts;
+        let discounts = (&discounts[first..][..len], &discounts_lost[first..][..len]);
+        for (k, weight) in weights.iter_mut().enumerate() {
+            let item = LambdaItem {
+                gain: [of(gains[k]), of(gains_lost[k])],
+                discount: [of(discounts.0[k]), of(discounts.1[k])],
+            };
+            let preferred = Preferred::of(label, of(labels[k]));
+            *weight = LambdaWeights::of_pair(preferred, [ahead.weight, item]);
+        }
+        if let Some(present) = present_in_first {
+            weights[0] = present.select(weights[0], zero);
+        }
+
+        let (mut parts, mut ratios) = ([zero; TILE], [zero; TILE]);
+        let (parts, ratios) = (&mut parts[..len], &mut ratios[..len]);
+        let exps = &self.logistic.exps[first..][..len];
+        for ((part, ratio), &exp_b) in parts.iter_mut().zip(&mut *ratios).zip(exps) {
+            (*part, *ratio) = Lanes::share_and_ratio(of(exp_b), exp);
+        }
+
+        let scores = &self.logistic.scores[first..][..len];
+        let mut sum = zero;
+        for (k, column) in columns.iter_mut().enumerate() {
+            let out_of_order = of(labels[k]).above(label);
+            let distance = out_of_order.select(score - of(scores[k]), zero);
+            self.row = weights[k].times_plus(distance + ratios[k].twice_artanh(), self.row);
+            let slope = weights[k] * (out_of_order.select(one, zero) - parts[k]);
+            *column = (of(*column) - slope).vector();
+            sum = sum + slope;
+        }
+        sum
     }
 }

@@ -742,11 +742,30 @@ impl<S: Simd, F: Element> Lanes<S, F> {
 
     /// e^(self + lost) within 1 ulp, where it is a normal number, `lost` being below an ulp of self.
     #[inline(always)]
-    pub(crate) fn exp(self, lost: Self) -> Self {
+    pub(crate) fn exp_with(self, lost: Self) -> Self {
+        let (r, power) = self.reduced();
+        (r + lost).exp_m1_reduced().times_plus(power, power)
+    }
+
+    /// e^self within 1 ulp, where it is a normal number.
+    #[inline(always)]
+    pub(crate) fn exp(self) -> Self {
+        let (r, power) = self.reduced();
+        r.exp_m1_reduced().times_plus(power, power)
+    }
+
+    /// self − n log 2, for the nearest integer n, and 2^n.
+    #[inline(always)]
+    fn reduced(self) -> (Self, Self) {
         let (n, power) = self.times(std::f64::consts::LOG2_E).power_of_two();
         let r = n.times_plus(self.constant(-F::LN_2[0]), self);
-        let r = n.times_plus(self.constant(-F::LN_2[1]), r) + lost;
-        (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
+        (n.times_plus(self.constant(-F::LN_2[1]), r), power)
+    }
+
+    /// e^self − 1, for |self| ≤ log(2)/2.
+    #[inline(always)]
+    fn exp_m1_reduced(self) -> Self {
+        (self * self).times_plus(self.polynomial(F::EXP), self)
     }
 
     /// 2^self where it is a normal number, rounded, and, for `f32`, what rounding took from it.
@@ -761,7 +780,7 @@ impl<S: Simd, F: Element> Lanes<S, F> {
     fn rough_exp2(self) -> Self {
         let (n, power) = self.power_of_two();
         let r = (self - n).times(std::f64::consts::LN_2);
-        (r * r).times_plus(r.polynomial(F::EXP), r).times_plus(power, power)
+        r.exp_m1_reduced().times_plus(power, power)
     }
 
     /// 2^self − 1, for |self| ≤ [`CLOSE`](Element::CLOSE).

@@ -71,6 +71,12 @@ impl<'a, F: Real> Shares<'a, F> {
         Self { weights, divisor, share: Share::new(1.0, divisor) }
     }
 
+    /// The factor of all lists, where it is one.
+    #[cfg(feature = "simd")]
+    pub(super) fn common_factor(&self) -> Option<f64> {
+        self.weights.is_none().then_some(self.share.factor)
+    }
+
     pub(super) fn of(&self, list: usize) -> Share {
         match self.weights {
             None => self.share,

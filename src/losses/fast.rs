@@ -534,8 +534,11 @@ impl<E: Real> Batch<'_, E> {
         let Bench { factors, values, slopes, block, sums, .. } = bench;
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));
         factors.clear();
-        factors.extend(entries.iter().map(|entry| job.shares.of(entry.place.list).factor));
-        factors.resize(padded, 0.0);
+        let common_factor = job.shares.common_factor();
+        if common_factor.is_none() {
+            factors.extend(entries.iter().map(|entry| job.shares.of(entry.place.list).factor));
+        }
+        factors.resize(padded, common_factor.unwrap_or(0.0));
         values.clear();
         values.resize(padded, 0.0);
         // Where the items are the caller's, so is the array of slopes.
@@ -563,7 +566,10 @@ impl<E: Real> Batch<'_, E> {
             && !entries.get(0).weighted
             && vector::dispatch(FiniteRange(values))
                 .is_some_and(|(least, _)| least >= self.least(entries.longest()))
-            && factors.iter().all(|&factor| Self::is_moderate(factor));
+            && match common_factor {
+                Some(factor) => Self::is_moderate(factor),
+                None => factors.iter().all(|&factor| Self::is_moderate(factor)),
+            };
         if let (true, true, Some(whole)) = (usual, is_direct, whole) {
             return job.results.write_values(whole, values);
         }

@@ -36,6 +36,7 @@ impl Squares {
     ) {
         // A constant takes bounds and strides out of the loops.
         match (rows, columns) {
+            (8, 8) => self.transpose_any(from, (8, 8), into),
             (8, _) => self.transpose_any(from, (8, columns), into),
             (_, 8) => self.transpose_any(from, (rows, 8), into),
             _ => self.transpose_any(from, (rows, columns), into),

@@ -9,7 +9,7 @@ use super::pairs::{
     Weights,
 };
 use super::points::{CrossEntropy, SquaredError, Terms};
-use super::{Kernel, MOST_LANES, Rows, Run, TILE, add_at};
+use super::{Kernel, Rows, Run, TILE, add_at};
 use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Squares, Wide};
 use crate::{Precision, Real};
@@ -66,16 +66,16 @@ impl<F: Real> Block<F> {
 
     /// Takes any lists, at most as many as there are lanes.
     #[inline(always)]
-    fn fill_from<S: Simd>(&mut self, side: &[Rows<'_, F>]) {
+    fn fill_from<'a, S: Simd>(&mut self, side: impl Iterator<Item = Rows<'a, F>> + Clone) {
         let lanes = F::lanes::<S>();
-        self.resize::<S>(side.iter().map(|rows| rows.scores.len()).max().unwrap_or(0));
-        self.weighted = side.iter().any(|rows| !rows.weights.is_empty());
-        if side.len() < lanes {
+        self.resize::<S>(side.clone().map(|rows| rows.scores.len()).max().unwrap_or(0));
+        self.weighted = side.clone().any(|rows| !rows.weights.is_empty());
+        if side.clone().count() < lanes {
             self.scores.fill(F::zero());
             self.labels.fill(F::nan());
             self.weights.fill(F::zero());
         }
-        for (lane, rows) in side.iter().enumerate() {
+        for (lane, rows) in side.enumerate() {
             lay(rows.scores, rows.least_score(), (lane, lanes), &mut self.scores);
             lay(rows.labels, F::nan(), (lane, lanes), &mut self.labels);
             if self.weighted {
@@ -84,17 +84,22 @@ impl<F: Real> Block<F> {
         }
     }
 
-    /// Sets the gradients of any lists out, list by list.
+    /// Sets the gradients of lists of these sizes out, list by list; returns the room left.
     #[inline(always)]
-    fn set_out<S: Simd>(&self, side: &[Rows<'_, F>], mut out: &mut [F]) {
+    fn set_out<'a, S: Simd>(
+        &self,
+        sizes: impl Iterator<Item = usize>,
+        mut out: &'a mut [F],
+    ) -> &'a mut [F] {
         let lanes = F::lanes::<S>();
-        for (lane, rows) in side.iter().enumerate() {
-            let (of_list, rest) = out.split_at_mut(rows.scores.len());
+        for (lane, size) in sizes.enumerate() {
+            let (of_list, rest) = out.split_at_mut(size);
             out = rest;
             for (out, slopes) in of_list.iter_mut().zip(self.grad.chunks_exact(lanes)) {
                 *out = slopes[lane];
             }
         }
+        out
     }
 }
 
@@ -129,29 +134,21 @@ impl<F: Real> WithSimd for Across<'_, F> {
         for first in (0..entries.len()).step_by(lanes) {
             let lists = lanes.min(entries.len() - first);
             let whole = entries.rectangle(first, lanes).map(|entry| items.rows(entry));
-            let mut side = [Rows::default(); MOST_LANES];
-            let side = &mut side[..lists];
-            if let Some(rows) = &whole {
-                block.fill::<S>(squares, rows);
-            } else {
-                for (lane, rows) in side.iter_mut().enumerate() {
-                    *rows = items.rows(entries.get(first + lane));
-                }
-                block.fill_from::<S>(side);
+            let side = (first..first + lists).map(|nth| items.rows(entries.get(nth)));
+            match &whole {
+                Some(rows) => block.fill::<S>(squares, rows),
+                None => block.fill_from::<S>(side.clone()),
             }
             let factors = &factors[first..][..lanes];
             let value = block.compute(simd, kernel, precision, factors, log_discounts);
             value.write(&mut values[first..][..lanes]);
-            let len = match &whole {
-                Some(rows) => rows.scores.len(),
-                None => side.iter().map(|rows| rows.scores.len()).sum(),
+            slopes = if let Some(rows) = whole {
+                let (out, rest) = slopes.split_at_mut(rows.scores.len());
+                squares.transpose(&block.grad, (block.size, lanes), out);
+                rest
+            } else {
+                block.set_out::<S>(side.map(|rows| rows.scores.len()), slopes)
             };
-            let (out, rest) = slopes.split_at_mut(len);
-            slopes = rest;
-            match whole {
-                Some(_) => squares.transpose(&block.grad, (block.size, lanes), out),
-                None => block.set_out::<S>(side, out),
-            }
         }
     }
 }
@@ -290,7 +287,7 @@ fn points<S: Simd, F: Real, T: Terms<S, F>>(
         let (no_score, no_label) = T::ABSENT;
         let score = present.select(score, score.constant(no_score));
         let label = present.select(label, score.constant(no_label));
-        grad.out[k] = (terms.add(score, label, None) * factor).vector();
+        grad.out[k] = (terms.add(T::prepare(score), score, label, None) * factor).vector();
         if k % 2 == 1 {
             terms.end_row();
         }
@@ -332,7 +329,7 @@ fn softmax<S: Simd, F: Real>(
     for (k, &score) in scores.iter().enumerate() {
         let (score, part, label) = (of(score), of(parts[k]), of(labels[k]));
         let (below, lost) = score.plus_exactly(-greatest);
-        let exp = below.max(zero.constant(-F::SPREAD)).exp(lost);
+        let exp = below.max(zero.constant(-F::SPREAD)).exp_with(lost);
         let exp = label.equals(label).select(exp, zero);
         exps[k] = exp.vector();
         let (is_top, is_top_part) = (exp.equals(one), part.equals(top_part));
@@ -455,7 +452,7 @@ fn exponentials<S: Simd, F: Real>(
     let midrange = least + (greatest - least).times(0.5);
     for (exp, &score) in exps.iter_mut().zip(scores) {
         let (from_midrange, lost) = Lanes::<S, F>::of(simd, score).plus_exactly(-midrange);
-        *exp = from_midrange.exp(lost).vector();
+        *exp = from_midrange.exp_with(lost).vector();
     }
     let narrow = least.constant(F::SPREAD).above(greatest - least);
     narrow.select(least.constant(0.0), least.constant(f64::NAN))

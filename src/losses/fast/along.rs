@@ -98,7 +98,7 @@ fn fill_exps<S: Simd, F: Real>(simd: S, scores: &[F], anchor: f64, exps: &mut Ve
     let anchor = Lanes::<S, F>::all(simd, F::narrow(anchor));
     for (exp, &score) in F::vectors_mut::<S>(exps).iter_mut().zip(F::vectors::<S>(scores)) {
         let (above, lost) = Lanes::<S, F>::of(simd, score).plus_exactly(-anchor);
-        *exp = above.exp(lost).vector();
+        *exp = above.exp_with(lost).vector();
     }
 }
 

@@ -40,9 +40,17 @@ pub(super) trait Terms<S: Simd, F: Real> {
 
     fn none(simd: S) -> Self;
 
+    /// Whether [`prepare`](Self::prepare) does anything.
+    const PREPARES: bool;
+
+    /// What takes long of a term: a step of its own, since the steps of one are a chain, of which the
+    /// processor has too few in flight.
+    fn prepare(score: Lanes<S, F>) -> Lanes<S, F>;
+
     /// Adds terms to the value, returns their slopes.
     fn add(
         &mut self,
+        prepared: Lanes<S, F>,
         score: Lanes<S, F>,
         label: Lanes<S, F>,
         weight: Option<Lanes<S, F>>,
@@ -61,14 +69,15 @@ pub(super) trait Terms<S: Simd, F: Real> {
     fn values(self) -> Wide<S, F>;
 }
 
-/// So many factors from 1 to 2 leave room for as many more.
-const TILE: usize = 64;
+/// So many vectors at a time; their factors, from 1 to 2, leave room for as many more.
+const TILE: usize = 32;
 
 /// w (ψ − s)², slope 2 w (s − ψ).
 pub(super) struct SquaredError<S: Simd, F: Real>(Wide<S, F>);
 
 impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
     const ABSENT: (f64, f64) = (0.0, 0.0);
+    const PREPARES: bool = false;
 
     #[inline(always)]
     fn none(simd: S) -> Self {
@@ -76,8 +85,14 @@ impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
     }
 
     #[inline(always)]
+    fn prepare(score: Lanes<S, F>) -> Lanes<S, F> {
+        score
+    }
+
+    #[inline(always)]
     fn add(
         &mut self,
+        _: Lanes<S, F>,
         score: Lanes<S, F>,
         label: Lanes<S, F>,
         weight: Option<Lanes<S, F>>,
@@ -101,7 +116,7 @@ impl<S: Simd, F: Real> Terms<S, F> for SquaredError<S, F> {
 }
 
 /// −w [ψ log σ(s) + (1 − ψ) log σ(−s)] = w [|s| ℓ + log(1 + E)], slope ±w (ℓ − E/(1 + E)), where
-/// ℓ is ψ where s < 0, else 1 − ψ; E is e^−|s|; the slope's sign is that of s.
+/// ℓ is ψ where s < 0, else 1 − ψ; E is e^−|s|; the slope's sign is that of s, + where this is 0.
 pub(super) struct CrossEntropy<S: Simd, F: Real> {
     sum: Wide<S, F>,
     /// Of 1 + E, where there are no weights.
@@ -112,6 +127,7 @@ pub(super) struct CrossEntropy<S: Simd, F: Real> {
 
 impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
     const ABSENT: (f64, f64) = (1e30, 1.0);
+    const PREPARES: bool = true;
 
     #[inline(always)]
     fn none(simd: S) -> Self {
@@ -119,21 +135,28 @@ impl<S: Simd, F: Real> Terms<S, F> for CrossEntropy<S, F> {
         Self { sum: Wide::zero(simd), product: LogProduct::one(simd), row: (zero, zero) }
     }
 
+    /// e^−|s|.
+    #[inline(always)]
+    fn prepare(score: Lanes<S, F>) -> Lanes<S, F> {
+        // Further out it is no normal number, and taken for 0.
+        let (size, farthest) = (score.abs(), score.constant(F::LARGEST_EXPONENT));
+        let exp = (-size.min(farthest)).exp();
+        size.above(farthest).select(score.constant(0.0), exp)
+    }
+
     #[inline(always)]
     fn add(
         &mut self,
+        exp: Lanes<S, F>,
         score: Lanes<S, F>,
         label: Lanes<S, F>,
         weight: Option<Lanes<S, F>>,
     ) -> Lanes<S, F> {
         let (zero, one) = (score.constant(0.0), score.constant(1.0));
         let size = score.abs();
-        // Further out e^−|s| leaves the range of normal numbers.
-        let far_out = size.above(score.constant(F::LARGEST_EXPONENT));
-        let exp = far_out.select(zero, (-far_out.select(zero, size)).exp(zero));
-        let linear = zero.above(score).select(label, one - label);
-        // The sum is not −0.
-        let slope = (linear - exp / (one + exp)).flip(score + zero);
+        let (is_negative, share, rest) = (zero.above(score), exp / (one + exp), one - label);
+        let linear = is_negative.select(label, rest);
+        let slope = is_negative.select(share - label, rest - share);
         if let Some(weight) = weight {
             let logarithm = Lanes::ln_1p_of_ratio(exp, one);
             self.sum.add_product(weight, linear.times_plus(size, logarithm));
@@ -205,23 +228,22 @@ fn of<S: Simd, F: Real, T: Terms<S, F>>(
     slopes: &mut [F],
 ) -> (DoubleDouble, (DoubleDouble, f64)) {
     let rows = items.rows(entry);
-    let vectors = |x: &[F::Vector<S>], k: usize| Lanes::<S, F>::of(simd, x[k]);
     let (scores, labels) = (F::vectors::<S>(rows.scores), F::vectors::<S>(rows.labels));
     let weights = F::vectors::<S>(rows.weights);
     let whole = scores.len() * F::lanes::<S>();
     let (slopes, last_slopes) = slopes.split_at_mut(whole);
     let mut terms = T::none(simd);
-    for (k, slope) in F::vectors_mut::<S>(slopes).iter_mut().enumerate() {
-        let weight = entry.weighted.then(|| vectors(weights, k));
-        *slope = (terms.add(vectors(scores, k), vectors(labels, k), weight) * factor).vector();
-        if k % 2 == 1 {
-            terms.end_row();
-        }
-        if k % TILE == TILE - 1 {
-            terms.end_tile();
+    for (tile, slopes) in F::vectors_mut::<S>(slopes).chunks_mut(TILE).enumerate() {
+        let (first, len) = (tile * TILE, slopes.len());
+        let items = [&scores[first..][..len], &labels[first..][..len]];
+        if entry.weighted {
+            let weights = &weights[first..][..len];
+            let weight = |k: usize| Some(Lanes::of(simd, weights[k]));
+            add_tile(simd, &mut terms, items, weight, factor, slopes);
+        } else {
+            add_tile(simd, &mut terms, items, |_| None, factor, slopes);
         }
     }
-    terms.end_row();
     if !last_slopes.is_empty() {
         // Filled up with items that add nothing.
         let mut last = [T::ABSENT.0, T::ABSENT.1, 0.0].map(|x| [F::narrow(x); MOST_LANES]);
@@ -232,14 +254,40 @@ fn of<S: Simd, F: Real, T: Terms<S, F>>(
         }
         let [score, label, weight] =
             [0, 1, 2].map(|n| Lanes::<S, F>::of(simd, F::vectors::<S>(&last[n])[0]));
-        let slope = terms.add(score, label, entry.weighted.then_some(weight)) * factor;
+        let slope =
+            terms.add(T::prepare(score), score, label, entry.weighted.then_some(weight)) * factor;
         for (out, &slope) in last_slopes.iter_mut().zip(numbers::<S, F>(&slope.vector())) {
             *out = slope;
         }
         terms.end_row();
     }
-    if scores.len() >= TILE {
-        terms.end_tile();
-    }
     terms.total()
+}
+
+/// Adds so many vectors of terms.
+#[inline(always)]
+fn add_tile<S: Simd, F: Real, T: Terms<S, F>>(
+    simd: S,
+    terms: &mut T,
+    [scores, labels]: [&[F::Vector<S>]; 2],
+    weight: impl Fn(usize) -> Option<Lanes<S, F>>,
+    factor: Lanes<S, F>,
+    slopes: &mut [F::Vector<S>],
+) {
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let mut prepared = [factor; TILE];
+    if T::PREPARES {
+        for (prepared, &score) in prepared.iter_mut().zip(scores) {
+            *prepared = T::prepare(of(score));
+        }
+    }
+    for (k, slope) in slopes.iter_mut().enumerate() {
+        let of_term = terms.add(prepared[k % TILE], of(scores[k]), of(labels[k]), weight(k));
+        *slope = (of_term * factor).vector();
+        if k % 2 == 1 {
+            terms.end_row();
+        }
+    }
+    terms.end_row();
+    terms.end_tile();
 }

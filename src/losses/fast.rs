@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | any | few items; but for point losses, weighted ones | [`across`]: lists side by side, one a lane |
 //! | point | many items | [`points`]: items along the lanes |
-//! | softmax, list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
+//! | softmax | many items | [`along`]: one list after another, along the lanes |
+//! | list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
 //! | pair-hinge | many items | [`counts`]: pairs counted in O(K log K) |
 //!
 //! The numbers are in [`Way::of`]. Kernels compute in the type of the arrays; sums, and logarithms of
@@ -32,7 +33,7 @@ use std::any::TypeId;
 use pulp::{Simd, WithSimd};
 
 use self::across::{Across, Block};
-use self::along::{Along, Long};
+use self::along::{Along, Listwise, Long};
 use self::counts::Counts;
 use self::points::{PointSums, Points};
 use crate::lists::{Flat, List, Place};
@@ -390,8 +391,8 @@ impl Way {
             // Where nothing averages the errors out, f32 is too coarse.
             (_, len) if len < F::FEWEST_ITEMS => Self::GivenUp,
             _ if entry.weighted => Self::Across,
-            (Kernel::ListMle, 33..)
-            | (Kernel::Softmax | Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
+            (Kernel::Softmax, 97..) => Self::Items,
+            (Kernel::ListMle, 33..) | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
                 Self::Along
             }
             (Kernel::PairHinge, 257..) => Self::Counted,
@@ -531,7 +532,7 @@ impl<E: Real> Batch<'_, E> {
         bench: &mut Bench<E>,
         job: &mut Job<'_, F>,
     ) {
-        let Bench { factors, values, slopes, block, sums, .. } = bench;
+        let Bench { factors, values, slopes, block, sums, long, .. } = bench;
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));
         factors.clear();
         let common_factor = job.shares.common_factor();
@@ -555,6 +556,8 @@ impl<E: Real> Batch<'_, E> {
         if way == Way::Across {
             let log_discounts = &*self.log_discounts;
             vector::dispatch_for::<E, _>(lists, Across { run, block, log_discounts });
+        } else if kernel == Kernel::Softmax {
+            vector::dispatch(Listwise { run, long });
         } else {
             vector::dispatch(Points { run, sums });
         }
@@ -599,11 +602,9 @@ impl<E: Real> Batch<'_, E> {
     ) {
         let rows = self.items.rows(entry);
         let Bench { long, counts, order, wide: [scores, labels], .. } = bench;
-        if self.kernel != Kernel::Softmax {
-            for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
-                wide.clear();
-                wide.extend(numbers.iter().map(|x| x.widen()));
-            }
+        for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
+            wide.clear();
+            wide.extend(numbers.iter().map(|x| x.widen()));
         }
         let list = List::bare(scores, labels, self.precision);
         // What counting gives, and the order in which the kernel wants the items.
@@ -632,10 +633,6 @@ impl<E: Real> Batch<'_, E> {
             return;
         }
         job.results.write_value(entry.place, value);
-        if self.kernel == Kernel::Softmax {
-            let slope = |k: usize| F::narrow(long.columns[k].widen() * factor);
-            return job.results.write_grad(entry.place, self.index(entry), slope);
-        }
         // The gradient in the list's own order.
         let grad = scores;
         grad.fill(0.0);

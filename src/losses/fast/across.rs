@@ -177,7 +177,7 @@ impl<F: Real> Block<F> {
                 softmax(simd, scores, labels, weights, room, &mut grad)
             }
             Kernel::ListMle => {
-                let trust = exponentials(simd, scores, exps);
+                let trust = exponentials(simd, scores, labels, exps);
                 let room = [exps, F::vectors_mut::<S>(ranks), F::vectors_mut::<S>(shares)];
                 let value = match weights {
                     None => list_mle(simd, labels, Unit(simd), room, &mut grad),
@@ -205,7 +205,7 @@ impl<F: Real> Block<F> {
                 (value, certain)
             }
             Kernel::PairLogistic => {
-                let trust = exponentials(simd, scores, exps);
+                let trust = exponentials(simd, scores, labels, exps);
                 let mut pairs = LogisticPairs::of(simd, scores, labels, exps);
                 let value = if let Some(weights) = weights {
                     let mut pairs = WeightedPairs::of(pairs, ItemWeights(simd, weights));
@@ -218,7 +218,8 @@ impl<F: Real> Block<F> {
                 (value, trust)
             }
             Kernel::LambdaLoss { cutoff } => {
-                let trust = exponentials(simd, scores, exps) + fill_gains(simd, labels, gains);
+                let trust =
+                    exponentials(simd, scores, labels, exps) + fill_gains(simd, labels, gains);
                 rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
                 let counted = &log_discounts[..log_discounts.len().min(cutoff)];
                 fill_discounts(ranks, counted, discounts);
@@ -441,18 +442,21 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
     value.plus(product.ln())
 }
 
-/// Fills in e^(s − midrange); returns 0 where the list can be trusted to these, else NaN.
+/// Fills in e^(s − midrange), and 1 for what is absent; returns 0 where the list can be trusted to these, else NaN.
 #[inline(always)]
 fn exponentials<S: Simd, F: Real>(
     simd: S,
     scores: &[F::Vector<S>],
+    labels: &[F::Vector<S>],
     exps: &mut [F::Vector<S>],
 ) -> Lanes<S, F> {
     let (least, greatest) = extremes(simd, scores);
     let midrange = least + (greatest - least).times(0.5);
-    for (exp, &score) in exps.iter_mut().zip(scores) {
+    for (exp, (&score, &label)) in exps.iter_mut().zip(scores.iter().zip(labels)) {
+        let label = Lanes::<S, F>::of(simd, label);
         let (from_midrange, lost) = Lanes::<S, F>::of(simd, score).plus_exactly(-midrange);
-        *exp = from_midrange.exp_with(lost).vector();
+        let present = label.equals(label);
+        *exp = present.select(from_midrange.exp_with(lost), label.constant(1.0)).vector();
     }
     let narrow = least.constant(F::SPREAD).above(greatest - least);
     narrow.select(least.constant(0.0), least.constant(f64::NAN))
@@ -571,22 +575,17 @@ fn tile<S: Simd, F: Real, P: Pairs<S, F>>(
     column_slopes: &mut [Lanes<S, F>; TILE],
     mut sums: Option<&mut [S::f64s]>,
 ) {
-    let zero = Lanes::<S, F>::splat(simd, 0.0);
     // In a tile on the diagonal, rows are columns too.
     let is_diagonal = rows.start == first;
     let mut i = rows.start;
     while i < rows.end {
-        let two = [pairs.item(i), pairs.item(rows.end.min(i + 2) - 1)];
-        let mut row_slopes = [zero; 2];
+        let both = i + 1 < rows.end;
+        let two = [pairs.item(i), if both { pairs.item(i + 1) } else { pairs.absent() }];
         let columns = &mut column_slopes[..TILE.min(i - first)];
-        if i + 1 < rows.end {
-            row_slopes = pairs.add_rows(two, first, columns);
-            if is_diagonal {
-                let slopes = pairs.add(two[1], two[0]);
-                row_slopes = [row_slopes[0] - slopes, row_slopes[1] + slopes];
-            }
-        } else {
-            row_slopes[0] = pairs.add_row(two[0], first, columns);
+        let mut row_slopes = pairs.add_rows(two, first, columns);
+        if is_diagonal && both {
+            let slopes = pairs.add(two[1], two[0]);
+            row_slopes = [row_slopes[0] - slopes, row_slopes[1] + slopes];
         }
         pairs.end_row();
         for (k, slopes) in (i..rows.end).zip(row_slopes) {

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd, bytemuck};
 
 use super::across::{extremes, fill_gains};
 use super::pairs::{LambdaWeights, LogisticPairs, Pairs, WeightedPairs};
-use super::{Kernel, Rows, TILE, add_at};
+use super::{Kernel, Rows, Run, TILE, add_at};
 use crate::Real;
 use crate::numeric::{DoubleDouble, ln_1p};
 use crate::vector::{Lanes, LogProduct, Squares, Wide};
@@ -20,7 +20,7 @@ pub(super) struct Long<F> {
     /// Two of `f64` an item of a vector's lanes.
     sums: Vec<f64>,
     /// The gradient of softmax; what columns of pairs come to.
-    pub(super) columns: Vec<F>,
+    columns: Vec<F>,
     /// The gradient of the others, in the order.
     pub(super) grad: Vec<f64>,
     wide: [Vec<f64>; 4],
@@ -61,7 +61,6 @@ impl<F: Real> WithSimd for Along<'_, F> {
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
         let Self { kernel, long, log_discounts } = self;
         match kernel {
-            Kernel::Softmax => softmax::<S, F>(simd, long),
             Kernel::ListMle => list_mle::<S, F>(simd, long),
             Kernel::PairLogistic => logistic::<S, F>(simd, long),
             Kernel::LambdaLoss { cutoff } => {
@@ -102,66 +101,109 @@ fn fill_exps<S: Simd, F: Real>(simd: S, scores: &[F], anchor: f64, exps: &mut Ve
     }
 }
 
+/// Computes lists one after another, in the order they have; NaN for the value of a list gives up.
+pub(super) struct Listwise<'a, F> {
+    pub(super) run: Run<'a, F>,
+    pub(super) long: &'a mut Long<F>,
+}
+
+impl<F: Real> WithSimd for Listwise<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self { run: Run { items, entries, factors, values, mut slopes, .. }, long } = self;
+        let lanes = F::lanes::<S>();
+        for (nth, (value, &factor)) in values.iter_mut().zip(factors).enumerate() {
+            if nth == entries.len() {
+                break;
+            }
+            let rows = items.rows(entries.get(nth));
+            let len = rows.scores.len();
+            let (out, rest) = slopes.split_at_mut(len);
+            slopes = rest;
+            if len.is_multiple_of(lanes) {
+                let list = [rows.scores, rows.labels];
+                *value = softmax::<S, F>(simd, list, len, factor, &mut long.exps, out);
+            } else {
+                long.take(&rows, None, lanes);
+                let Long { scores, labels, exps, columns, .. } = &mut *long;
+                labels[len..].fill(F::zero());
+                columns.resize(scores.len(), F::zero());
+                *value = softmax::<S, F>(simd, [scores, labels], len, factor, exps, columns);
+                out.copy_from_slice(&columns[..len]);
+            }
+        }
+    }
+}
+
 /// As [`super::across`] has it.
 #[inline(always)]
-fn softmax<S: Simd, F: Real>(simd: S, long: &mut Long<F>) -> f64 {
-    let Long { scores, labels, exps, grad, columns, .. } = long;
-    let items = grad.len();
-    let (least, greatest) = range::<S, F>(simd, scores);
+fn softmax<S: Simd, F: Real>(
+    simd: S,
+    [scores, labels]: [&[F]; 2],
+    items: usize,
+    factor: f64,
+    exps: &mut Vec<F>,
+    slopes: &mut [F],
+) -> f64 {
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let all = |x: f64| Lanes::<S, F>::all(simd, F::narrow(x));
+    let (zero, one) = (all(0.0), all(1.0));
+    let (score_vectors, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
+    let (least, greatest) = extremes::<S, F>(simd, score_vectors);
+    let (least, greatest) = (least.least().widen(), greatest.greatest().widen());
+    let top_label = extremes::<S, F>(simd, labels).1.greatest();
     if greatest - least > F::SPREAD {
         return f64::NAN;
     }
     fill_exps(simd, scores, greatest, exps);
     exps[items..].fill(F::zero());
-    labels[items..].fill(F::zero());
-    let top_label = F::narrow(range::<S, F>(simd, labels).1);
+    let exps = F::vectors::<S>(exps);
 
     // Sums without the greatest, of which there may be several: the others of these, too, count.
-    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
-    let (zero, one) = (Lanes::<S, F>::splat(simd, 0.0), Lanes::splat(simd, 1.0));
-    let [mut exp_sum, mut label_sum, mut value] = [Wide::zero(simd); 3];
-    let (mut tops, mut top_labels) = (zero, zero);
-    let (greatest_score, top) =
-        (Lanes::all(simd, F::narrow(greatest)), Lanes::all(simd, top_label));
-    let vectors = F::vectors::<S>(scores).iter().zip(F::vectors::<S>(labels));
-    for ((&score, &label), &exp) in vectors.zip(F::vectors::<S>(exps)) {
-        let (exp, label) = (of(exp), of(label));
+    let [mut exp_sum, mut label_sum, mut value] = [Wide::<S, F>::zero(simd); 3];
+    let (mut tops, mut top_labels, mut row) = (zero, zero, (zero, zero, zero));
+    let (greatest, top) = (all(greatest), Lanes::all(simd, top_label));
+    for (k, (&score, &label)) in score_vectors.iter().zip(labels).enumerate() {
+        let (exp, label) = (of(exps[k]), of(label));
         let (is_top, is_top_label) = (exp.equals(one), label.equals(top));
-        exp_sum.add(is_top.select(zero, exp));
-        label_sum.add(is_top_label.select(zero, label));
         tops = tops + is_top.select(one, zero);
         top_labels = top_labels + is_top_label.select(one, zero);
-        value.add_product(label, greatest_score - of(score));
+        row.0 = row.0 + is_top.select(zero, exp);
+        row.1 = row.1 + is_top_label.select(zero, label);
+        row.2 = label.times_plus(greatest - of(score), row.2);
+        // Two at a time: one more rounding, and half of the wide additions.
+        if k % 2 == 1 || k + 1 == labels.len() {
+            exp_sum.add(row.0);
+            label_sum.add(row.1);
+            value.add(row.2);
+            row = (zero, zero, zero);
+        }
     }
     let count = |counts: Lanes<S, F>| Wide::<S, F>::from_lanes(counts).total().round() - 1.0;
     let exp_others = DoubleDouble::from(count(tops)) + exp_sum.total();
     let label_others =
         DoubleDouble::product(count(top_labels), top_label.widen()) + label_sum.total();
-    let (exp_total, label_total) = (
-        (exp_others + DoubleDouble::ONE).round(),
-        (label_others + top_label.widen().into()).round(),
-    );
-    if !(F::MODERATE.0..F::MODERATE.1).contains(&label_total) {
+    let exp_total = (exp_others + DoubleDouble::ONE).round();
+    let label_total = label_others + top_label.widen().into();
+    if !(F::MODERATE.0..F::MODERATE.1).contains(&label_total.round()) {
         return f64::NAN;
     }
 
-    let all = |x: f64| Lanes::<S, F>::all(simd, F::narrow(x));
-    let (exp_sum, label_sum) = (all(exp_total), all(label_total));
-    let (top_others, top_label_others) = (all(exp_others.round()), all(label_others.round()));
-    let shrink = (all(1.0 / exp_total), all(1.0 / label_total));
-    columns.resize(scores.len(), F::zero());
-    let slopes = F::vectors_mut::<S>(columns).iter_mut();
-    let items = F::vectors::<S>(labels).iter().zip(F::vectors::<S>(exps));
-    for (slope, (&label, &exp)) in slopes.zip(items) {
+    let shrink = 1.0 / label_total.round();
+    let (exp_sum, scale, top_others) =
+        (all(exp_total), all(factor / exp_total), all(exp_others.round()));
+    let (top_label_others, shrink) = (all(label_others.round() * shrink), all(shrink));
+    let items = labels.iter().zip(exps);
+    for (slope, (&label, &exp)) in F::vectors_mut::<S>(slopes).iter_mut().zip(items) {
         let (exp, label) = (of(exp), of(label));
+        let share = label * shrink;
         let others = exp.equals(one).select(top_others, exp_sum - exp);
-        let label_others = label.equals(top).select(top_label_others, label_sum - label);
-        let (exp, others) = (exp * shrink.0, others * shrink.0);
-        let (label, label_others) = (label * shrink.1, label_others * shrink.1);
-        *slope = (exp * label_others - label * others).vector();
+        let other_shares = label.equals(top).select(top_label_others, one - share);
+        *slope = ((exp * other_shares - share * others) * scale).vector();
     }
-    let weighted = value.total() / label_total.into();
-    (weighted + ln_1p(exp_others)).round()
+    (value.total() / label_total + ln_1p(exp_others)).round()
 }
 
 /// List-MLE of a list sorted by label, by the sums C_k over what comes from k on:

@@ -15,37 +15,33 @@ pub(super) trait Pairs<S: Simd, F: Real> {
 
     fn item(&self, k: usize) -> Self::Item;
 
+    /// One that is in no pair, as those are that a shorter list lacks beside a longer one.
+    fn absent(&self) -> Self::Item;
+
     /// Adds the term of the items i and j to the value; returns its derivative by s_i, the negative
     /// of that by s_j.
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F>;
 
-    /// [`add`](Self::add) of the item i and those from `first` on, from whose slopes theirs are taken;
-    /// returns that of i.
+    /// [`add`](Self::add) of two items and j.
     #[inline(always)]
-    fn add_row(&mut self, i: Self::Item, first: usize, slopes: &mut [Lanes<S, F>]) -> Lanes<S, F> {
-        let mut sum = self.zero();
-        for (j, slopes) in (first..).zip(slopes) {
-            let of_pair = self.add(i, self.item(j));
-            *slopes = *slopes - of_pair;
-            sum = sum + of_pair;
-        }
-        sum
+    fn add_two(&mut self, [a, b]: [Self::Item; 2], j: Self::Item) -> [Lanes<S, F>; 2] {
+        [self.add(a, j), self.add(b, j)]
     }
 
-    /// [`add_row`](Self::add_row) of two items.
+    /// [`add_two`](Self::add_two) of two items and those from `first` on, from whose slopes theirs are
+    /// taken; returns those of the two.
     #[inline(always)]
     fn add_rows(
         &mut self,
-        [a, b]: [Self::Item; 2],
+        two: [Self::Item; 2],
         first: usize,
         slopes: &mut [Lanes<S, F>],
     ) -> [Lanes<S, F>; 2] {
         let mut sums = [self.zero(); 2];
         for (j, slopes) in (first..).zip(slopes) {
-            let item = self.item(j);
-            let of_two = [self.add(a, item), self.add(b, item)];
-            *slopes = *slopes - (of_two[0] + of_two[1]);
-            sums = [sums[0] + of_two[0], sums[1] + of_two[1]];
+            let [of_a, of_b] = self.add_two(two, self.item(j));
+            *slopes = *slopes - (of_a + of_b);
+            sums = [sums[0] + of_a, sums[1] + of_b];
         }
         sums
     }
@@ -194,6 +190,11 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for HingePairs<'_, S, F, W>
     }
 
     #[inline(always)]
+    fn absent(&self) -> Self::Item {
+        HingeItem { label: self.kink.constant(f64::NAN), ..self.item(0) }
+    }
+
+    #[inline(always)]
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
@@ -269,6 +270,11 @@ impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
     }
 
     #[inline(always)]
+    fn absent(&self) -> Self::Item {
+        [self.zero(), self.kink.constant(f64::NAN)]
+    }
+
+    #[inline(always)]
     fn add(
         &mut self,
         [score_i, label_i]: Self::Item,
@@ -305,7 +311,7 @@ pub(super) struct LogisticPairs<'a, S: Simd, F: Real> {
     simd: S,
     scores: &'a [F::Vector<S>],
     labels: &'a [F::Vector<S>],
-    /// e^s, up to a factor.
+    /// e^s, up to a factor; 1 of what is absent.
     exps: &'a [F::Vector<S>],
     product: LogProduct<S, F>,
     row: Lanes<S, F>,
@@ -337,6 +343,26 @@ impl<'a, S: Simd, F: Real> LogisticPairs<'a, S, F> {
     }
 }
 
+impl<S: Simd, F: Real> LogisticPairs<'_, S, F> {
+    /// Adds what is linear of a term whose q is `part`; returns its slope, and q, or 0 where it is none.
+    #[inline(always)]
+    fn add_part(
+        &mut self,
+        i: LogisticItem<S, F>,
+        j: LogisticItem<S, F>,
+        part: Lanes<S, F>,
+    ) -> (Lanes<S, F>, Lanes<S, F>) {
+        let preferred = Preferred::of(i.label, j.label);
+        let (any, zero) = (preferred.any(), part.constant(0.0));
+        // How far the preferred score is below the other.
+        let behind = any.select(preferred.flip(i.score - j.score), zero);
+        let part = any.select(part, zero);
+        self.row = self.row + behind.max(zero);
+        let size = behind.above(zero).select(part.constant(1.0) - part, part);
+        (preferred.flip(size), part)
+    }
+}
+
 impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
     type Item = LogisticItem<S, F>;
 
@@ -352,16 +378,31 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
     }
 
     #[inline(always)]
+    fn absent(&self) -> Self::Item {
+        let (label, exp) = (self.row.constant(f64::NAN), self.row.constant(1.0));
+        LogisticItem { score: self.zero(), label, exp }
+    }
+
+    #[inline(always)]
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
-        let preferred = Preferred::of(i.label, j.label);
-        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
-        // How far the preferred score is below the other.
-        let any = preferred.any();
-        let behind = any.select(preferred.flip(i.score - j.score), zero);
-        let part = any.select(i.exp.min(j.exp) / (i.exp + j.exp), zero);
+        let part = i.exp.min(j.exp) / (i.exp + j.exp);
+        let (slope, part) = self.add_part(i, j, part);
         self.product.grow(-part);
-        self.row = self.row + behind.max(zero);
-        preferred.flip(behind.above(zero).select(one - part, part))
+        slope
+    }
+
+    /// Two quotients by one division, and two factors in one.
+    #[inline(always)]
+    fn add_two(&mut self, [a, b]: [Self::Item; 2], j: Self::Item) -> [Lanes<S, F>; 2] {
+        let sums = [a.exp + j.exp, b.exp + j.exp];
+        let inverse = self.row.constant(1.0) / (sums[0] * sums[1]);
+        let of_a = a.exp.min(j.exp) * (inverse * sums[1]);
+        let of_b = b.exp.min(j.exp) * (inverse * sums[0]);
+        let (slope_a, of_a) = self.add_part(a, j, of_a);
+        let (slope_b, of_b) = self.add_part(b, j, of_b);
+        // (1 − a)(1 − b) = 1 + ab − (a + b).
+        self.product.grow(of_a.times_plus(of_b, -(of_a + of_b)));
+        [slope_a, slope_b]
     }
 
     #[inline(always)]
@@ -495,6 +536,11 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for WeightedPairs<'_, S, F,
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
         WeightedItem { logistic: self.logistic.item(k), weight: self.weights.item(k) }
+    }
+
+    #[inline(always)]
+    fn absent(&self) -> Self::Item {
+        WeightedItem { logistic: self.logistic.absent(), ..self.item(0) }
     }
 
     #[inline(always)]

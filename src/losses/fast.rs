@@ -55,6 +55,10 @@ pub trait Fast: Element {
     const WEIGHTS: (f64, f64);
     /// The largest magnitude of a label whose 2^ψ, times anything else, stays in the range.
     const LARGEST_LABEL: f64;
+    /// So many ratios as large as the spread allows, times K, have a product in the range of f64.
+    const RATIOS: usize;
+    /// List-MLE of no more items is faster in O(K²), side by side, than in order.
+    const UNSORTED: usize;
     /// The fewest items that a list must have for kernels in this type.
     const FEWEST_ITEMS: usize;
     /// Beyond it, e^−x is no normal number.
@@ -77,6 +81,8 @@ pub trait Fast: Element {
 
 impl Fast for f32 {
     const SPREAD: f64 = 80.0;
+    const RATIOS: usize = 7;
+    const UNSORTED: usize = 144;
     const MODERATE: (f64, f64) = (1e-28, 1e28);
     const WEIGHTS: (f64, f64) = (1e-8, 1e8);
     const LARGEST_LABEL: f64 = 30.0;
@@ -92,6 +98,8 @@ impl Fast for f32 {
 
 impl Fast for f64 {
     const SPREAD: f64 = 600.0;
+    const RATIOS: usize = 1;
+    const UNSORTED: usize = 72;
     const MODERATE: (f64, f64) = (1e-200, 1e200);
     const WEIGHTS: (f64, f64) = (1e-100, 1e100);
     const LARGEST_LABEL: f64 = 500.0;
@@ -371,6 +379,8 @@ enum Way {
     Zero,
     /// Lists side by side, one a lane.
     Across,
+    /// As before, of at most [`TILE`] items each, whose terms are added up in another order.
+    Few,
     /// Lists one after another, items along the lanes.
     Items,
     /// One list, in an order, along the lanes.
@@ -390,9 +400,10 @@ impl Way {
             (_, ..=1) => Self::Zero,
             // Where nothing averages the errors out, f32 is too coarse.
             (_, len) if len < F::FEWEST_ITEMS => Self::GivenUp,
+            (Kernel::ListMle, ..=TILE) => Self::Few,
             _ if entry.weighted => Self::Across,
             (Kernel::Softmax, 97..) => Self::Items,
-            (Kernel::ListMle, 33..) | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
+            (Kernel::ListMle, 129..) | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
                 Self::Along
             }
             (Kernel::PairHinge, 257..) => Self::Counted,
@@ -492,7 +503,7 @@ impl<E: Real> Batch<'_, E> {
         let way = |entry: &Entry| (Way::of::<E>(kernel, *entry), entry.weighted);
         // Lists side by side should be of one length.
         if window.iter().any(|entry| entry.key() != window[0].key())
-            && window.iter().any(|entry| way(entry).0 == Way::Across)
+            && window.iter().any(|entry| matches!(way(entry).0, Way::Across | Way::Few))
         {
             window.sort_unstable_by_key(|entry| (entry.key(), entry.place.list));
         }
@@ -513,7 +524,7 @@ impl<E: Real> Batch<'_, E> {
                     job.results.write_grad(entry.place, self.index(entry), |_| F::zero());
                 }
             }
-            way @ (Way::Across | Way::Items) => self.together(way, entries, bench, job),
+            way @ (Way::Across | Way::Few | Way::Items) => self.together(way, entries, bench, job),
             way @ (Way::Along | Way::Counted) => {
                 let lanes = vector::dispatch(CountLanes::<E>::default());
                 for entry in entries.iter() {
@@ -553,7 +564,7 @@ impl<E: Real> Batch<'_, E> {
         });
         let (kernel, precision, items) = (self.kernel, self.precision, self.items);
         let run = Run { kernel, precision, items, entries, factors, values, slopes };
-        if way == Way::Across {
+        if matches!(way, Way::Across | Way::Few) {
             let log_discounts = &*self.log_discounts;
             vector::dispatch_for::<E, _>(lists, Across { run, block, log_discounts });
         } else if kernel == Kernel::Softmax {
@@ -814,7 +825,8 @@ mod tests {
     }
 
     /// Around every bound of a kernel or block.
-    const SIZES: [usize; 17] = [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 96, 97, 129, 300];
+    const SIZES: [usize; 20] =
+        [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 72, 73, 96, 97, 144, 145, 300];
 
     #[test]
     fn in_single_precision_fast_kernels_agree_with_the_plain_ones() {

@@ -390,18 +390,10 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
     let zero = Lanes::<S, F>::splat(simd, 0.0);
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
 
-    for (i, &label) in labels.iter().enumerate() {
-        let label_i = of(label);
-        exps[i] = label_i.equals(label_i).select(of(exps[i]), zero).vector();
-        let (exp_i, mut after_i) = (of(exps[i]), zero);
-        for j in 0..i {
-            // Equal labels by index: j comes first.
-            let i_first = label_i.above(of(labels[j]));
-            after_i = after_i + i_first.select(of(exps[j]), zero);
-            after[j] = (of(after[j]) + i_first.select(zero, exp_i)).vector();
-        }
-        after[i] = after_i.vector();
+    for (exp, &label) in exps.iter_mut().zip(labels) {
+        *exp = of(label).equals(of(label)).select(of(*exp), zero).vector();
     }
+    sum_by_order::<S, F, true>(simd, labels, exps, after);
 
     let mut value = Wide::zero(simd);
     let mut product = LogProduct::one(simd);
@@ -413,8 +405,9 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
         let weight = weights.item(k);
         if W::ARE_ONE {
             product.grow(ratio);
-            // A single ratio may be as large as the spread allows.
-            product.normalise();
+            if k % F::RATIOS == 0 {
+                product.normalise();
+            }
         } else {
             let mut factor = LogProduct::one(simd);
             factor.grow(ratio);
@@ -425,21 +418,91 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
     }
 
     // Σ w_i/C_i over the items before.
-    let before = &mut *grad.out;
-    for (i, &label) in labels.iter().enumerate() {
-        let (label_i, share_i, mut before_i) = (of(label), of(shares[i]), zero);
-        for j in 0..i {
-            let i_first = label_i.above(of(labels[j]));
-            before_i = before_i + i_first.select(zero, of(shares[j]));
-            before[j] = (of(before[j]) + i_first.select(share_i, zero)).vector();
-        }
-        before[i] = before_i.vector();
-    }
+    sum_by_order::<S, F, false>(simd, labels, shares, grad.out);
     for k in 0..labels.len() {
         let slope = of(exps[k]) * of(grad.out[k]) - of(after[k]) * of(shares[k]);
         grad.put(k, slope);
     }
     value.plus(product.ln())
+}
+
+/// The sums of terms over the items that come after each, or else before it, in the order by label,
+/// equal labels by index.
+#[inline(always)]
+fn sum_by_order<S: Simd, F: Real, const AFTER: bool>(
+    simd: S,
+    labels: &[F::Vector<S>],
+    terms: &[F::Vector<S>],
+    sums: &mut [F::Vector<S>],
+) {
+    let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let items = labels.len();
+    sums.fill(zero.vector());
+    // Not with a longer list beside: `Way::Few`.
+    if items <= TILE {
+        for i in 0..items {
+            let (label_i, term_i, mut of_i) = (of(labels[i]), of(terms[i]), zero);
+            for (j, sum_j) in sums[..i].iter_mut().enumerate() {
+                let (i_first, term_j) = (label_i.above(of(labels[j])), of(terms[j]));
+                let (more_i, more_j) = if AFTER {
+                    (i_first.select(term_j, zero), i_first.select(zero, term_i))
+                } else {
+                    (i_first.select(zero, term_j), i_first.select(term_i, zero))
+                };
+                of_i = of_i + more_i;
+                *sum_j = (of(*sum_j) + more_j).vector();
+            }
+            sums[i] = of_i.vector();
+        }
+        return;
+    }
+    for row_tile in (0..items).step_by(TILE) {
+        for column_tile in (0..=row_tile).step_by(TILE) {
+            let mut of_columns = [zero; TILE];
+            for i in (row_tile..items.min(row_tile + TILE)).step_by(2) {
+                // Without a second item its term is 0.
+                let k = (i + 1).min(items - 1);
+                let term_k = if k > i { of(terms[k]) } else { zero };
+                let (label_i, label_k, term_i) = (of(labels[i]), of(labels[k]), of(terms[i]));
+                let [mut of_i, mut of_k] = [zero; 2];
+                let columns = column_tile..i.min(column_tile + TILE);
+                let items = labels[columns.clone()].iter().zip(&terms[columns]);
+                for (of_j, (&label_j, &term_j)) in of_columns.iter_mut().zip(items) {
+                    let (label_j, term_j) = (of(label_j), of(term_j));
+                    let (i_first, k_first) = (label_i.above(label_j), label_k.above(label_j));
+                    if AFTER {
+                        of_i = of_i + i_first.select(term_j, zero);
+                        of_k = of_k + k_first.select(term_j, zero);
+                        *of_j =
+                            *of_j + (i_first.select(zero, term_i) + k_first.select(zero, term_k));
+                    } else {
+                        of_i = of_i + i_first.select(zero, term_j);
+                        of_k = of_k + k_first.select(zero, term_j);
+                        *of_j =
+                            *of_j + (i_first.select(term_i, zero) + k_first.select(term_k, zero));
+                    }
+                }
+                if column_tile == row_tile && k > i {
+                    let k_first = label_k.above(label_i);
+                    if AFTER {
+                        of_k = of_k + k_first.select(term_i, zero);
+                        of_i = of_i + k_first.select(zero, term_k);
+                    } else {
+                        of_k = of_k + k_first.select(zero, term_i);
+                        of_i = of_i + k_first.select(term_k, zero);
+                    }
+                }
+                sums[i] = (of(sums[i]) + of_i).vector();
+                if k > i {
+                    sums[k] = (of(sums[k]) + of_k).vector();
+                }
+            }
+            for (sum, of_column) in sums[column_tile..].iter_mut().zip(of_columns) {
+                *sum = (of(*sum) + of_column).vector();
+            }
+        }
+    }
 }
 
 /// Fills in e^(s − midrange), and 1 for what is absent; returns 0 where the list can be trusted to these, else NaN.

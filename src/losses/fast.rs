@@ -403,9 +403,8 @@ impl Way {
             (Kernel::ListMle, ..=TILE) => Self::Few,
             _ if entry.weighted => Self::Across,
             (Kernel::Softmax, 97..) => Self::Items,
-            (Kernel::ListMle, 129..) | (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => {
-                Self::Along
-            }
+            (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => Self::Along,
+            (Kernel::ListMle, len) if len > F::UNSORTED => Self::Along,
             (Kernel::PairHinge, 257..) => Self::Counted,
             _ => Self::Across,
         }

@@ -505,7 +505,8 @@ fn sum_by_order<S: Simd, F: Real, const AFTER: bool>(
     }
 }
 
-/// Fills in e^(s − midrange), and 1 for what is absent; returns 0 where the list can be trusted to these, else NaN.
+/// Fills in e^(s − midrange), and 1 for what is absent; returns 0 where the list can be trusted to
+/// these, else NaN.
 #[inline(always)]
 fn exponentials<S: Simd, F: Real>(
     simd: S,

@@ -824,8 +824,8 @@ mod tests {
     }
 
     /// Around every bound of a kernel or block.
-    const SIZES: [usize; 20] =
-        [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 72, 73, 96, 97, 144, 145, 300];
+    const SIZES: [usize; 21] =
+        [1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 65, 72, 73, 96, 97, 129, 144, 145, 300];
 
     #[test]
     fn in_single_precision_fast_kernels_agree_with_the_plain_ones() {

@@ -114,11 +114,8 @@ impl<F: Real> WithSimd for Listwise<'_, F> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self { run: Run { items, entries, factors, values, mut slopes, .. }, long } = self;
         let lanes = F::lanes::<S>();
-        for (nth, (value, &factor)) in values.iter_mut().zip(factors).enumerate() {
-            if nth == entries.len() {
-                break;
-            }
-            let rows = items.rows(entries.get(nth));
+        for ((entry, value), &factor) in entries.iter().zip(values).zip(factors) {
+            let rows = items.rows(entry);
             let len = rows.scores.len();
             let (out, rest) = slopes.split_at_mut(len);
             slopes = rest;

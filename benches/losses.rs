@@ -9,6 +9,7 @@
 //! | `f32`, `f64` | what a pair or an item costs, over numbers of lists and their size | pairs or items |
 //! | `growth/size` | time when the size doubles: 4 lists | pairs or items |
 //! | `growth/lists` | time when the number of lists doubles: size 64 | lists |
+//! | `grades` | what few distinct labels save: 4 lists of 1,024 | pairs |
 //! | `single` | one list of 8 through `Box<dyn Loss>`, as a search engine calls it | lists |
 //!
 //! With `--features rayon` batches of some 100 µs and more go to all threads: run it with and without.
@@ -64,25 +65,39 @@ fn losses() -> [(&'static str, Term, Box<dyn Loss>); 7] {
     ]
 }
 
-/// Batches of scores N(0, 2²) and labels uniform in [0, 1).
-fn batches<F: Real>((lists, size): (usize, usize)) -> (Array3<F>, Array3<F>) {
+/// A label, of a number uniform in [0, 1).
+type Label = fn(f64) -> f64;
+
+/// Batches of scores N(0, 2²) and labels.
+fn batches<F: Real>((lists, size): (usize, usize), label: Label) -> (Array3<F>, Array3<F>) {
     let mut rng = StdRng::seed_from_u64(42);
     let shape = (LEAST_ITEMS.div_ceil(lists * size), lists, size);
     let scores = Array3::from_shape_simple_fn(shape, || {
         F::narrow(2.0 * rng.sample::<f64, _>(StandardNormal))
     });
-    let labels = Array3::from_shape_simple_fn(shape, || F::narrow(rng.random()));
+    let labels = Array3::from_shape_simple_fn(shape, || F::narrow(label(rng.random())));
     (scores, labels)
 }
 
-/// Checks, value and gradient into an array that is there already, of one batch after the other.
+/// A step on lists of distinct labels.
 fn step<F: Real>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     id: BenchmarkId,
     loss: &dyn Loss,
     shape: (usize, usize),
 ) {
-    let (scores, labels) = batches::<F>(shape);
+    step_on::<F>(group, id, loss, shape, |uniform| uniform);
+}
+
+/// Checks, value and gradient into an array that is there already, of one batch after the other.
+fn step_on<F: Real>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: BenchmarkId,
+    loss: &dyn Loss,
+    shape: (usize, usize),
+    label: Label,
+) {
+    let (scores, labels) = batches::<F>(shape, label);
     let mut pairs = scores.outer_iter().zip(labels.outer_iter()).cycle();
     let mut workspace = Workspace::default();
     let mut grad = Array2::zeros(shape);
@@ -149,6 +164,28 @@ fn growth(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Pairs of equal labels should cost nothing: of these labels there are 0, 20, 60, 50 and 82 % of such.
+fn grades(criterion: &mut Criterion) {
+    let labels: [(&str, Label); 5] = [
+        ("distinct", |uniform| uniform),
+        ("five as often", |uniform| (5.0 * uniform).floor() / 4.0),
+        ("five, 3 of 4 the least", |uniform| (5.0 * uniform.powi(6)).floor() / 4.0),
+        ("two as often", |uniform| uniform.round()),
+        ("two, 9 of 10 the least", |uniform| f64::from(uniform >= 0.9)),
+    ];
+    let (mut group, shape) = (criterion.benchmark_group("grades"), (4, 1024));
+    group.throughput(Term::Pair.count(shape));
+    for (name, term, loss) in &losses() {
+        if matches!(term, Term::Pair) {
+            for (kind, label) in labels {
+                let id = BenchmarkId::new(*name, kind);
+                step_on::<f32>(&mut group, id, &**loss, shape, label);
+            }
+        }
+    }
+    group.finish();
+}
+
 fn single(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("single");
     group.throughput(Throughput::Elements(1));
@@ -165,6 +202,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500))
         .sample_size(20);
-    targets = both_types, growth, single
+    targets = both_types, growth, grades, single
 }
 criterion_main!(benches);

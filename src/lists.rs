@@ -408,8 +408,7 @@ impl<'a, F: Real> Flat<'a, F> {
 /// The least and the greatest number, or None where one is not finite.
 #[cfg(feature = "simd")]
 fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
-    use crate::vector::{FiniteRange, dispatch_for};
-    dispatch_for::<F, _>(numbers.len(), FiniteRange(numbers))
+    F::finite_range(numbers)
 }
 
 /// The least and the greatest number, or None where one is not finite.

@@ -23,7 +23,7 @@ pub(crate) use squares::Squares;
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     match Arch::new() {
         // Arrays of 256 bits, of which the compiler makes the vectors that every machine has.
-        Arch::Scalar => kernel.with_simd(Scalar256b),
+        Arch::Scalar => call(Scalar256b, kernel),
         #[allow(unreachable_patterns)] // where there is no other
         arch => arch.dispatch(kernel),
     }
@@ -40,6 +40,12 @@ pub(crate) fn dispatch_for<F: Element, K: WithSimd>(lanes: usize, kernel: K) -> 
         return Simd::vectorize(narrow, kernel);
     }
     dispatch(kernel)
+}
+
+/// Runs a kernel as a function of its own: of all in one, an unoptimised build would have a frame of
+/// megabytes.
+pub(crate) fn call<S: Simd, K: WithSimd>(simd: S, kernel: K) -> K::Output {
+    simd.vectorize(kernel)
 }
 
 /// What vectors need of `f32` and `f64`.

@@ -6,6 +6,7 @@
 //! | point | many items | [`points`]: items along the lanes |
 //! | softmax | many items | [`along`]: one list after another, along the lanes |
 //! | list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
+//! | of these, pair losses | many items of few labels, see [`Grades::pay`] | the same, by grade |
 //! | pair-hinge | many items | [`counts`]: pairs counted in O(K log K) |
 //!
 //! The numbers are in [`Way::of`]. Kernels compute in the type of the arrays; sums, and logarithms of
@@ -25,16 +26,18 @@
 mod across;
 mod along;
 mod counts;
+mod grades;
 mod pairs;
 mod points;
 
 use std::any::TypeId;
 
-use pulp::{Simd, WithSimd};
+use pulp::Simd;
 
 use self::across::{Across, Block};
-use self::along::{Along, Listwise, Long};
+use self::along::{Along, Listwise, Long, Order};
 use self::counts::Counts;
+use self::grades::Grades;
 use self::points::{PointSums, Points};
 use crate::lists::{Flat, List, Place};
 use crate::losses::batch::{self, Job};
@@ -70,6 +73,15 @@ pub trait Fast: Element {
 
     fn buffers(room: &mut Buffers) -> &mut OfType<Self>;
 
+    // The kernels, as functions that are not generic: these would be compiled again in every crate
+    // that calls them.
+
+    fn across(lists: usize, kernel: Across<'_, Self>);
+    fn listwise(kernel: Listwise<'_, Self>);
+    fn points(kernel: Points<'_, Self>);
+    fn along(kernel: Along<'_, Self>) -> f64;
+    fn finite_range(numbers: &[Self]) -> Option<(f64, f64)>;
+
     /// The slice itself where F is this type.
     fn same<F: Real>(slice: &mut [F]) -> Option<&mut [Self]> {
         if TypeId::of::<F>() != TypeId::of::<Self>() {
@@ -79,7 +91,34 @@ pub trait Fast: Element {
     }
 }
 
+/// A type's kernels.
+macro_rules! kernels {
+    () => {
+        fn across(lists: usize, kernel: Across<'_, Self>) {
+            vector::dispatch_for::<Self, _>(lists, kernel);
+        }
+
+        fn listwise(kernel: Listwise<'_, Self>) {
+            vector::dispatch(kernel);
+        }
+
+        fn points(kernel: Points<'_, Self>) {
+            vector::dispatch(kernel);
+        }
+
+        fn along(kernel: Along<'_, Self>) -> f64 {
+            vector::dispatch(kernel)
+        }
+
+        fn finite_range(numbers: &[Self]) -> Option<(f64, f64)> {
+            vector::dispatch_for::<Self, _>(numbers.len(), FiniteRange(numbers))
+        }
+    };
+}
+
 impl Fast for f32 {
+    kernels!();
+
     const SPREAD: f64 = 80.0;
     const RATIOS: usize = 7;
     const UNSORTED: usize = 144;
@@ -97,6 +136,8 @@ impl Fast for f32 {
 }
 
 impl Fast for f64 {
+    kernels!();
+
     const SPREAD: f64 = 600.0;
     const RATIOS: usize = 1;
     const UNSORTED: usize = 72;
@@ -154,6 +195,7 @@ struct Bench<F> {
     sums: PointSums,
     long: Long<F>,
     counts: Counts,
+    grades: Grades,
     order: Vec<usize>,
     wide: [Vec<f64>; 2],
 }
@@ -379,8 +421,6 @@ enum Way {
     Zero,
     /// Lists side by side, one a lane.
     Across,
-    /// As before, of at most [`TILE`] items each, whose terms are added up in another order.
-    Few,
     /// Lists one after another, items along the lanes.
     Items,
     /// One list, in an order, along the lanes.
@@ -400,7 +440,6 @@ impl Way {
             (_, ..=1) => Self::Zero,
             // Where nothing averages the errors out, f32 is too coarse.
             (_, len) if len < F::FEWEST_ITEMS => Self::GivenUp,
-            (Kernel::ListMle, ..=TILE) => Self::Few,
             _ if entry.weighted => Self::Across,
             (Kernel::Softmax, 97..) => Self::Items,
             (Kernel::PairLogistic | Kernel::LambdaLoss { .. }, 97..) => Self::Along,
@@ -502,7 +541,7 @@ impl<E: Real> Batch<'_, E> {
         let way = |entry: &Entry| (Way::of::<E>(kernel, *entry), entry.weighted);
         // Lists side by side should be of one length.
         if window.iter().any(|entry| entry.key() != window[0].key())
-            && window.iter().any(|entry| matches!(way(entry).0, Way::Across | Way::Few))
+            && window.iter().any(|entry| way(entry).0 == Way::Across)
         {
             window.sort_unstable_by_key(|entry| (entry.key(), entry.place.list));
         }
@@ -523,11 +562,10 @@ impl<E: Real> Batch<'_, E> {
                     job.results.write_grad(entry.place, self.index(entry), |_| F::zero());
                 }
             }
-            way @ (Way::Across | Way::Few | Way::Items) => self.together(way, entries, bench, job),
+            way @ (Way::Across | Way::Items) => self.together(way, entries, bench, job),
             way @ (Way::Along | Way::Counted) => {
-                let lanes = vector::dispatch(CountLanes::<E>::default());
                 for entry in entries.iter() {
-                    self.single(way, entry, lanes, bench, job);
+                    self.single(way, entry, bench, job);
                 }
             }
             Way::GivenUp => self.given_up.extend(entries.iter()),
@@ -563,13 +601,13 @@ impl<E: Real> Batch<'_, E> {
         });
         let (kernel, precision, items) = (self.kernel, self.precision, self.items);
         let run = Run { kernel, precision, items, entries, factors, values, slopes };
-        if matches!(way, Way::Across | Way::Few) {
+        if way == Way::Across {
             let log_discounts = &*self.log_discounts;
-            vector::dispatch_for::<E, _>(lists, Across { run, block, log_discounts });
+            E::across(lists, Across { run, block, log_discounts });
         } else if kernel == Kernel::Softmax {
-            vector::dispatch(Listwise { run, long });
+            E::listwise(Listwise { run, long });
         } else {
-            vector::dispatch(Points { run, sums });
+            E::points(Points { run, sums });
         }
 
         let Bench { factors, values, slopes, .. } = &*bench;
@@ -577,7 +615,7 @@ impl<E: Real> Batch<'_, E> {
         // The usual case: all are as they should be.
         let usual = lists > 1
             && !entries.get(0).weighted
-            && vector::dispatch(FiniteRange(values))
+            && f64::finite_range(values)
                 .is_some_and(|(least, _)| least >= self.least(entries.longest()))
             && match common_factor {
                 Some(factor) => Self::is_moderate(factor),
@@ -606,36 +644,45 @@ impl<E: Real> Batch<'_, E> {
         &mut self,
         way: Way,
         entry: Entry,
-        lanes: usize,
         bench: &mut Bench<E>,
         job: &mut Job<'_, F>,
     ) {
         let rows = self.items.rows(entry);
-        let Bench { long, counts, order, wide: [scores, labels], .. } = bench;
+        let Bench { long, counts, grades, order, wide: [scores, labels], .. } = bench;
         for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
             wide.clear();
             wide.extend(numbers.iter().map(|x| x.widen()));
         }
         let list = List::bare(scores, labels, self.precision);
+        let kernel = self.kernel;
+        let grades = Some(kernel)
+            .filter(|kernel| kernel.is_of_pairs() && way == Way::Along)
+            .and_then(|_| grades.of(rows.labels))
+            .filter(|grades| grades.pay(kernel));
         // What counting gives, and the order in which the kernel wants the items.
-        let (counted, order) = match self.kernel {
-            Kernel::PairHinge => (Some(counts.count(&list, 1.0)), None),
-            Kernel::PairLogistic => (Some(counts.count(&list, 0.0)), Some(&counts.by_score)),
-            Kernel::LambdaLoss { .. } => {
-                argsort_descending(scores, order);
-                (None, Some(&*order))
+        let (counted, order) = match (kernel, grades) {
+            (Kernel::PairHinge, _) => (Some(counts.count(&list, 1.0)), None),
+            (Kernel::PairLogistic, None) => {
+                (Some(counts.count(&list, 0.0)), Some(Order::Sorted(&counts.by_score)))
             }
-            Kernel::ListMle => {
+            (Kernel::PairLogistic, Some(grades)) => {
+                (None, Some(Order::ByGrade { grades, by_score: &[] }))
+            }
+            (Kernel::LambdaLoss { .. }, grades) => {
+                argsort_descending(scores, order);
+                let by_grade = |grades| Order::ByGrade { grades, by_score: order };
+                (None, Some(grades.map_or(Order::Sorted(order), by_grade)))
+            }
+            (Kernel::ListMle, _) => {
                 argsort_descending(labels, order);
-                (None, Some(&*order))
+                (None, Some(Order::Sorted(order)))
             }
             _ => (None, None),
         };
         let mut value = counted.unwrap_or(0.0);
-        if way == Way::Along {
-            long.take(&rows, order.map(Vec::as_slice), lanes);
-            let (kernel, log_discounts) = (self.kernel, &*self.log_discounts);
-            value += vector::dispatch(Along { kernel, long, log_discounts });
+        if let Some(order) = order {
+            let log_discounts = &*self.log_discounts;
+            value += E::along(Along { kernel, rows, order, long, log_discounts });
         }
         let factor = job.shares.of(entry.place.list).factor;
         if !self.trusts(value, &rows, factor) {
@@ -651,10 +698,14 @@ impl<E: Real> Batch<'_, E> {
                 *slope = balance as f64;
             }
         }
-        if let (Way::Along, Some(order)) = (way, order) {
-            for (&k, slope) in order.iter().zip(&long.grad) {
-                grad[k] += slope;
+        match order {
+            Some(Order::Sorted(order)) => {
+                for (&k, slope) in order.iter().zip(&long.grad) {
+                    grad[k] += slope;
+                }
             }
+            Some(Order::ByGrade { .. }) => grad.copy_from_slice(&long.grad),
+            None => {}
         }
         job.results.write_grad(entry.place, self.index(entry), |k| F::narrow(grad[k] * factor));
     }
@@ -716,23 +767,6 @@ fn add_at<S: Simd, F: Real>(simd: S, sums: &mut [S::f64s], k: usize, slopes: Lan
     let mut sum = Wide::<S, F>::of(simd, [sums[2 * k], sums[2 * k + 1]]);
     sum.add(slopes);
     [sums[2 * k], sums[2 * k + 1]] = sum.vectors();
-}
-
-struct CountLanes<F>(std::marker::PhantomData<F>);
-
-impl<F> Default for CountLanes<F> {
-    fn default() -> Self {
-        Self(std::marker::PhantomData)
-    }
-}
-
-impl<F: Real> WithSimd for CountLanes<F> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        F::lanes::<S>()
-    }
 }
 
 #[cfg(test)]
@@ -803,8 +837,12 @@ mod tests {
             for kind in 0..8 {
                 let shape = (if size > 100 { 2 } else { 9 }, size);
                 let scores = scores::<F>(kind, shape, &mut rng);
+                // Of many grades, and of three.
                 let labels = Array2::from_shape_simple_fn(shape, || {
-                    F::narrow(f64::from(rng.random_range(0..=20_u8)) / 20.0)
+                    F::narrow(match kind % 2 {
+                        0 => f64::from(rng.random_range(0..=20_u8)) / 20.0,
+                        _ => (3.0 * rng.random::<f64>().powi(3)).floor() / 2.0,
+                    })
                 });
                 let mask = Array2::from_shape_simple_fn(shape, || rng.random_bool(0.8));
                 let weights = Array2::from_shape_simple_fn(shape, || {

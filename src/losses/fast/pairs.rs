@@ -3,6 +3,7 @@
 use pulp::Simd;
 
 use super::TILE;
+use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Mask, Wide};
 use crate::{Precision, Real};
 
@@ -56,6 +57,25 @@ pub(super) trait Pairs<S: Simd, F: Real> {
     #[inline(always)]
     fn end_item(&mut self, _: usize, slopes: Wide<S, F>) -> Wide<S, F> {
         slopes
+    }
+
+    /// What the terms come to.
+    fn value(&self) -> Wide<S, F>;
+}
+
+/// Items of which there is one in each lane.
+pub(super) trait OfLane: Copy {
+    /// That of one lane, in all.
+    fn of_lane(self, lane: usize) -> Self;
+}
+
+impl<S: Simd, F: Real, const N: usize> OfLane for [Lanes<S, F>; N] {
+    #[inline(always)]
+    fn of_lane(mut self, lane: usize) -> Self {
+        for numbers in &mut self {
+            *numbers = numbers.lane(lane);
+        }
+        self
     }
 }
 
@@ -121,50 +141,53 @@ impl<S: Simd, F: Real> Weights<S, F> for Unit<S> {
     }
 }
 
-/// Σ w_i max(0, 1 − d).
-pub(super) struct HingePairs<'a, S: Simd, F: Real, W> {
+/// The items of a pair loss that asks whether margins are below 1.
+pub(super) struct Margins<'a, S: Simd, F: Real> {
     simd: S,
     scores: &'a [F::Vector<S>],
     labels: &'a [F::Vector<S>],
-    weights: W,
+    /// Margins below it are those that, rounded to the caller's precision, are below 1.
     kink: Lanes<S, F>,
-    row: Lanes<S, F>,
-    row_lost: Lanes<S, F>,
-    value: Wide<S, F>,
 }
 
-/// Margins below it are those that, rounded to the caller's precision, are below 1.
-///
-/// Rounded to f32, what lies above the middle of 1 and the number before it is 1. In f32 the margin is
-/// rounded already, and so is the kink.
-#[inline(always)]
-fn kink<S: Simd, F: Real>(simd: S, precision: Precision) -> Lanes<S, F> {
-    Lanes::splat(
-        simd,
-        match precision {
-            Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
-            Precision::Double => 1.0,
-        },
-    )
-}
-
-impl<'a, S: Simd, F: Real, W: Weights<S, F>> HingePairs<'a, S, F, W> {
+impl<'a, S: Simd, F: Real> Margins<'a, S, F> {
     #[inline(always)]
     pub(super) fn of(
         simd: S,
         precision: Precision,
         scores: &'a [F::Vector<S>],
         labels: &'a [F::Vector<S>],
-        weights: W,
     ) -> Self {
-        let (kink, zero) = (kink(simd, precision), Lanes::splat(simd, 0.0));
-        let value = Wide::zero(simd);
-        Self { simd, scores, labels, weights, kink, row: zero, row_lost: zero, value }
+        // Rounded to f32, what lies above the middle of 1 and the number before it is 1. In f32 the
+        // margin is rounded already, and so is the kink.
+        let kink = match precision {
+            Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
+            Precision::Double => 1.0,
+        };
+        Self { simd, scores, labels, kink: Lanes::splat(simd, kink) }
     }
 
+    /// The score and the label of an item.
     #[inline(always)]
-    pub(super) fn value(&self) -> Wide<S, F> {
-        self.value
+    fn item(&self, k: usize) -> [Lanes<S, F>; 2] {
+        [Lanes::of(self.simd, self.scores[k]), Lanes::of(self.simd, self.labels[k])]
+    }
+}
+
+/// Σ w_i max(0, 1 − d).
+pub(super) struct HingePairs<'a, S: Simd, F: Real, W> {
+    margins: Margins<'a, S, F>,
+    weights: W,
+    row: Lanes<S, F>,
+    row_lost: Lanes<S, F>,
+    value: Wide<S, F>,
+}
+
+impl<'a, S: Simd, F: Real, W: Weights<S, F>> HingePairs<'a, S, F, W> {
+    #[inline(always)]
+    pub(super) fn of(margins: Margins<'a, S, F>, weights: W) -> Self {
+        let (zero, value) = (margins.kink.constant(0.0), Wide::zero(margins.simd));
+        Self { margins, weights, row: zero, row_lost: zero, value }
     }
 }
 
@@ -185,22 +208,22 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for HingePairs<'_, S, F, W>
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
-        let of = |x: &[F::Vector<S>]| Lanes::of(self.simd, x[k]);
-        HingeItem { score: of(self.scores), label: of(self.labels), weight: self.weights.item(k) }
+        let [score, label] = self.margins.item(k);
+        HingeItem { score, label, weight: self.weights.item(k) }
     }
 
     #[inline(always)]
     fn absent(&self) -> Self::Item {
-        HingeItem { label: self.kink.constant(f64::NAN), ..self.item(0) }
+        HingeItem { label: self.row.constant(f64::NAN), ..self.item(0) }
     }
 
     #[inline(always)]
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
         let preferred = Preferred::of(i.label, j.label);
-        let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
+        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
         let (difference, lost) = j.score.plus_exactly(-i.score);
         let (margin, lost) = (preferred.flip(difference), preferred.flip(lost));
-        let active = self.kink.above(margin).and(preferred.any());
+        let active = self.margins.kink.above(margin).and(preferred.any());
         let mut slope = active.select(one, zero);
         let mut value = active.select(one - margin, zero);
         let mut value_lost = active.select(-lost, zero);
@@ -219,40 +242,30 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for HingePairs<'_, S, F, W>
     fn end_row(&mut self) {
         self.value.add(self.row);
         self.value.add(self.row_lost);
-        self.row = self.kink.constant(0.0);
+        self.row = self.row.constant(0.0);
         self.row_lost = self.row;
+    }
+
+    #[inline(always)]
+    fn value(&self) -> Wide<S, F> {
+        self.value
     }
 }
 
 /// Σ max(0, 1 − d), by counting the active pairs: their margins add up to Σ_k c_k s_k, c_k being the
 /// slopes, whole numbers.
 pub(super) struct ActivePairs<'a, S: Simd, F: Real> {
-    simd: S,
-    scores: &'a [F::Vector<S>],
-    labels: &'a [F::Vector<S>],
-    kink: Lanes<S, F>,
+    margins: Margins<'a, S, F>,
     row: Lanes<S, F>,
     count: Wide<S, F>,
-    margins: [Wide<S, f64>; 2],
+    sums: [Wide<S, f64>; 2],
 }
 
 impl<'a, S: Simd, F: Real> ActivePairs<'a, S, F> {
     #[inline(always)]
-    pub(super) fn of(
-        simd: S,
-        precision: Precision,
-        scores: &'a [F::Vector<S>],
-        labels: &'a [F::Vector<S>],
-    ) -> Self {
-        let (kink, row) = (kink(simd, precision), Lanes::splat(simd, 0.0));
-        let (count, margins) = (Wide::zero(simd), [Wide::zero(simd); 2]);
-        Self { simd, scores, labels, kink, row, count, margins }
-    }
-
-    #[inline(always)]
-    pub(super) fn value(&self) -> Wide<S, F> {
-        let [low, high] = self.margins;
-        self.count.plus(Wide::of(self.simd, [low.narrow().vector(), high.narrow().vector()]))
+    pub(super) fn of(margins: Margins<'a, S, F>) -> Self {
+        let (simd, row) = (margins.simd, margins.kink.constant(0.0));
+        Self { margins, row, count: Wide::zero(simd), sums: [Wide::zero(simd); 2] }
     }
 }
 
@@ -266,12 +279,12 @@ impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
 
     #[inline(always)]
     fn item(&self, k: usize) -> Self::Item {
-        [Lanes::of(self.simd, self.scores[k]), Lanes::of(self.simd, self.labels[k])]
+        self.margins.item(k)
     }
 
     #[inline(always)]
     fn absent(&self) -> Self::Item {
-        [self.zero(), self.kink.constant(f64::NAN)]
+        [self.zero(), self.row.constant(f64::NAN)]
     }
 
     #[inline(always)]
@@ -280,10 +293,10 @@ impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
         [score_i, label_i]: Self::Item,
         [score_j, label_j]: Self::Item,
     ) -> Lanes<S, F> {
-        let (zero, one) = (self.kink.constant(0.0), self.kink.constant(1.0));
-        let ahead = score_i - score_j;
-        let i_preferred = self.kink.above(ahead).and(label_i.above(label_j)).select(one, zero);
-        let j_preferred = ahead.above(-self.kink).and(label_j.above(label_i)).select(one, zero);
+        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        let (ahead, kink) = (score_i - score_j, self.margins.kink);
+        let i_preferred = kink.above(ahead).and(label_i.above(label_j)).select(one, zero);
+        let j_preferred = ahead.above(-kink).and(label_j.above(label_i)).select(one, zero);
         self.row = self.row + (i_preferred + j_preferred);
         j_preferred - i_preferred
     }
@@ -291,18 +304,26 @@ impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
     #[inline(always)]
     fn end_row(&mut self) {
         self.count.add(self.row);
-        self.row = self.kink.constant(0.0);
+        self.row = self.row.constant(0.0);
     }
 
     #[inline(always)]
     fn end_item(&mut self, k: usize, slopes: Wide<S, F>) -> Wide<S, F> {
-        let score = Wide::<S, F>::from_lanes(Lanes::of(self.simd, self.scores[k])).vectors();
+        let simd = self.margins.simd;
+        let score = Wide::<S, F>::from_lanes(self.margins.item(k)[0]).vectors();
         let balance = slopes.vectors();
         for half in 0..2 {
-            let product = self.simd.mul_f64s(balance[half], score[half]);
-            self.margins[half].add(Lanes::of(self.simd, product));
+            let product = simd.mul_f64s(balance[half], score[half]);
+            self.sums[half].add(Lanes::of(simd, product));
         }
         slopes
+    }
+
+    #[inline(always)]
+    fn value(&self) -> Wide<S, F> {
+        let [low, high] = self.sums;
+        let sums = [low.narrow().vector(), high.narrow().vector()];
+        self.count.plus(Wide::of(self.margins.simd, sums))
     }
 }
 
@@ -325,6 +346,15 @@ pub(super) struct LogisticItem<S: Simd, F: Real> {
     exp: Lanes<S, F>,
 }
 
+impl<S: Simd, F: Real> OfLane for LogisticItem<S, F> {
+    #[inline(always)]
+    fn of_lane(self, lane: usize) -> Self {
+        let Self { score, label, exp } = self;
+        let [score, label, exp] = [score, label, exp].of_lane(lane);
+        Self { score, label, exp }
+    }
+}
+
 impl<'a, S: Simd, F: Real> LogisticPairs<'a, S, F> {
     #[inline(always)]
     pub(super) fn of(
@@ -335,11 +365,6 @@ impl<'a, S: Simd, F: Real> LogisticPairs<'a, S, F> {
     ) -> Self {
         let (product, linear) = (LogProduct::one(simd), Wide::zero(simd));
         Self { simd, scores, labels, exps, product, row: Lanes::splat(simd, 0.0), linear }
-    }
-
-    #[inline(always)]
-    pub(super) fn value(&self) -> Wide<S, F> {
-        self.linear.minus(self.product.ln())
     }
 }
 
@@ -415,6 +440,11 @@ impl<S: Simd, F: Real> Pairs<S, F> for LogisticPairs<'_, S, F> {
     fn end_tile(&mut self) {
         self.product.normalise();
     }
+
+    #[inline(always)]
+    fn value(&self) -> Wide<S, F> {
+        self.linear.minus(self.product.ln())
+    }
 }
 
 /// Σ W log(1 + e^−d).
@@ -429,6 +459,13 @@ pub(super) struct WeightedPairs<'a, S: Simd, F: Real, W> {
 pub(super) struct WeightedItem<S: Simd, F: Real, W> {
     logistic: LogisticItem<S, F>,
     weight: W,
+}
+
+impl<S: Simd, F: Real, W: OfLane> OfLane for WeightedItem<S, F, W> {
+    #[inline(always)]
+    fn of_lane(self, lane: usize) -> Self {
+        Self { logistic: self.logistic.of_lane(lane), weight: self.weight.of_lane(lane) }
+    }
 }
 
 /// W, that of the preferred item.
@@ -461,6 +498,13 @@ pub(super) struct LambdaWeights<'a, S: Simd, F: Real> {
 pub(super) struct LambdaItem<S: Simd, F: Real> {
     gain: [Lanes<S, F>; 2],
     discount: [Lanes<S, F>; 2],
+}
+
+impl<S: Simd, F: Real> OfLane for LambdaItem<S, F> {
+    #[inline(always)]
+    fn of_lane(self, lane: usize) -> Self {
+        Self { gain: self.gain.of_lane(lane), discount: self.discount.of_lane(lane) }
+    }
 }
 
 impl<'a, S: Simd, F: Real> LambdaWeights<'a, S, F> {
@@ -497,6 +541,33 @@ impl<S: Simd, F: Real> Weights<S, F> for LambdaWeights<'_, S, F> {
     }
 }
 
+/// 2^ψ of the labels, rounded, and what rounding took; returns NaN in the lanes where it, or what it
+/// is multiplied with, may leave the range, else 0.
+#[inline(always)]
+pub(super) fn fill_gains<S: Simd, F: Real>(
+    simd: S,
+    labels: &[F::Vector<S>],
+    [rounded, lost]: &mut [Vec<F>; 2],
+) -> Lanes<S, F> {
+    let zero = Lanes::<S, F>::splat(simd, 0.0);
+    let mut trust = zero;
+    let gains = F::vectors_mut::<S>(rounded).iter_mut().zip(F::vectors_mut::<S>(lost));
+    for ((rounded, lost), &label) in gains.zip(labels) {
+        let label = Lanes::of(simd, label);
+        let beyond = label.abs().above(zero.constant(F::LARGEST_LABEL));
+        trust = beyond.select(zero.constant(f64::NAN), trust);
+        let gain = beyond.select(zero, label).exp2();
+        (*rounded, *lost) = (gain[0].vector(), gain[1].vector());
+    }
+    trust
+}
+
+/// A number rounded, and what rounding took.
+pub(super) fn rounded_and_lost<F: Real>(x: DoubleDouble) -> (F, F) {
+    let rounded = F::narrow(x.hi);
+    (rounded, F::narrow((x.hi - rounded.widen()) + x.lo))
+}
+
 /// Both: W is the product.
 impl<S: Simd, F: Real, A: Weights<S, F>, B: Weights<S, F>> Weights<S, F> for (A, B) {
     type Item = (A::Item, B::Item);
@@ -517,11 +588,6 @@ impl<'a, S: Simd, F: Real, W: Weights<S, F>> WeightedPairs<'a, S, F, W> {
     pub(super) fn of(logistic: LogisticPairs<'a, S, F>, weights: W) -> Self {
         let (row, value) = (logistic.row, logistic.linear);
         Self { logistic, weights, row, value }
-    }
-
-    #[inline(always)]
-    pub(super) fn value(&self) -> Wide<S, F> {
-        self.value
     }
 }
 
@@ -563,25 +629,14 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for WeightedPairs<'_, S, F,
         self.value.add(self.row);
         self.row = self.row.constant(0.0);
     }
+
+    #[inline(always)]
+    fn value(&self) -> Wide<S, F> {
+        self.value
+    }
 }
 
 impl<S: Simd, F: Real> WeightedPairs<'_, S, F, LambdaWeights<'_, S, F>> {
-    /// The `k`th item of a list that lies along the lanes, in every lane.
-    #[inline(always)]
-    pub(super) fn item_of_all(&self, k: usize) -> WeightedItem<S, F, LambdaItem<S, F>> {
-        let WeightedItem { logistic, weight } = self.item(k / F::lanes::<S>());
-        let LogisticItem { score, label, exp } = logistic;
-        let LambdaItem { gain, discount } = weight;
-        let of = |x: Lanes<S, F>| x.lane(k % F::lanes::<S>());
-        WeightedItem {
-            logistic: LogisticItem { score: of(score), label: of(label), exp: of(exp) },
-            weight: LambdaItem {
-                gain: [of(gain[0]), of(gain[1])],
-                discount: [of(discount[0]), of(discount[1])],
-            },
-        }
-    }
-
     /// [`add`](Pairs::add) of an item and of those of at most [`TILE`] vectors from `first` on, which do
     /// not score above it; the slopes are taken from the columns, their sum is returned.
     ///

@@ -8,7 +8,7 @@ use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Wide, logarithms};
 
 /// Computes lists one after another.
-pub(super) struct Points<'a, F> {
+pub struct Points<'a, F> {
     pub(super) run: Run<'a, F>,
     pub(super) sums: &'a mut PointSums,
 }

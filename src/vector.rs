@@ -6,6 +6,7 @@
 //!
 //! Everything is `inline(always)`: a call that is not inlined leaves the instruction set.
 
+use std::any::TypeId;
 use std::marker::PhantomData;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
@@ -13,27 +14,44 @@ use crate::Real;
 use crate::numeric::{DoubleDouble, Sum};
 #[cfg(target_arch = "x86_64")]
 use pulp::x86::V3;
-use pulp::{Arch, Scalar256b, Simd, WithSimd, bytemuck};
+use pulp::{Arch, Scalar128b, Simd, WithSimd, bytemuck};
 
 mod squares;
 
 pub(crate) use squares::Squares;
 
+/// Arrays of 128 bits, of which the compiler makes the vectors that every machine has.
+type Portable = Scalar128b;
+
+/// Whether products are added unrounded. `Portable` would have a library do so, number by number.
+#[inline(always)]
+fn fuses<S: Simd>() -> bool {
+    TypeId::of::<S>() != TypeId::of::<Portable>()
+}
+
 /// Runs a kernel in the widest instruction set that the machine has.
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
-    match Arch::new() {
-        // Arrays of 256 bits, of which the compiler makes the vectors that every machine has.
-        Arch::Scalar => call(Scalar256b, kernel),
+    match instruction_set() {
+        Arch::Scalar => call(Scalar128b, kernel),
         #[allow(unreachable_patterns)] // where there is no other
         arch => arch.dispatch(kernel),
     }
+}
+
+/// The widest of the machine, if a test does not ask for another.
+fn instruction_set() -> Arch {
+    #[cfg(test)]
+    if let Some(asked_for) = tests::ASKED_FOR.get() {
+        return asked_for;
+    }
+    Arch::new()
 }
 
 /// Runs a kernel in the narrowest instruction set that the machine has of so many lanes, or else in
 /// the widest.
 pub(crate) fn dispatch_for<F: Element, K: WithSimd>(lanes: usize, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
-    if let Arch::V4(wide) = Arch::new()
+    if let Arch::V4(wide) = instruction_set()
         && lanes <= F::lanes::<V3>()
     {
         let narrow: V3 = *wide;
@@ -205,7 +223,7 @@ macro_rules! vector_methods {
         }
         #[inline(always)]
         fn mul_add<S: Simd>(simd: S, a: S::$vector, b: S::$vector, c: S::$vector) -> S::$vector {
-            simd.$mul_add(a, b, c)
+            if fuses::<S>() { simd.$mul_add(a, b, c) } else { simd.$add(simd.$mul(a, b), c) }
         }
         #[inline(always)]
         fn above<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$mask {
@@ -338,7 +356,10 @@ impl Element for f32 {
         b: S::f32s,
     ) -> [S::f64s; 2] {
         let ([a_low, a_high], [b_low, b_high]) = (halves(simd, a), halves(simd, b));
-        [simd.mul_add_e_f64s(a_low, b_low, low), simd.mul_add_e_f64s(a_high, b_high, high)]
+        [
+            <f64 as Element>::mul_add(simd, a_low, b_low, low),
+            <f64 as Element>::mul_add(simd, a_high, b_high, high),
+        ]
     }
 
     #[inline(always)]
@@ -354,7 +375,10 @@ impl Element for f32 {
     #[inline(always)]
     fn widely_grow<S: Simd>(simd: S, [low, high]: [S::f64s; 2], part: S::f32s) -> [S::f64s; 2] {
         let [part_low, part_high] = halves(simd, part);
-        [simd.mul_add_e_f64s(low, part_low, low), simd.mul_add_e_f64s(high, part_high, high)]
+        [
+            <f64 as Element>::mul_add(simd, low, part_low, low),
+            <f64 as Element>::mul_add(simd, high, part_high, high),
+        ]
     }
 
     #[inline(always)]
@@ -514,8 +538,7 @@ impl Element for f64 {
         a: S::f64s,
         b: S::f64s,
     ) -> [S::f64s; 2] {
-        let product = simd.mul_f64s(a, b);
-        let lost = simd.mul_add_e_f64s(a, b, simd.neg_f64s(product));
+        let [product, lost] = exact_product(simd, a, b);
         let [sum, sum_lost] = Self::widely_add(simd, sum, product);
         [sum, simd.add_f64s(sum_lost, lost)]
     }
@@ -543,13 +566,18 @@ impl Element for f64 {
 
     #[inline(always)]
     fn widely_grow<S: Simd>(simd: S, [rounded, lost]: [S::f64s; 2], part: S::f64s) -> [S::f64s; 2] {
+        let lost_grown = <Self as Element>::mul_add(simd, lost, part, lost);
+        if !fuses::<S>() {
+            let [more, more_lost] = exact_product(simd, rounded, part);
+            let [product, lost] = Self::widely_add(simd, [rounded, lost_grown], more);
+            return [product, simd.add_f64s(lost, more_lost)];
+        }
         let product = simd.mul_add_e_f64s(rounded, part, rounded);
         // The difference is exact where 1 + part is between 1/2 and 2; elsewhere the logarithm is so
         // large that it need not be.
         let difference = simd.sub_f64s(rounded, product);
         let rest = simd.mul_add_e_f64s(rounded, part, difference);
-        let lost = simd.mul_add_e_f64s(lost, part, lost);
-        [product, simd.add_f64s(lost, rest)]
+        [product, simd.add_f64s(lost_grown, rest)]
     }
 
     #[inline(always)]
@@ -592,6 +620,21 @@ impl Element for f64 {
     fn totals<S: Simd>(simd: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize) {
         ([simd.add_f64s(sum[0], sum[1]), sum[1]], 1)
     }
+}
+
+/// The rounded product, and what rounding took from it.
+#[inline(always)]
+fn exact_product<S: Simd>(simd: S, a: S::f64s, b: S::f64s) -> [S::f64s; 2] {
+    let product = simd.mul_f64s(a, b);
+    if fuses::<S>() {
+        return [product, simd.mul_add_e_f64s(a, b, simd.neg_f64s(product))];
+    }
+    // Dekker's: parts of 26 bits have exact products.
+    let [a, a_low] = Lanes::<S, f64>::of(simd, a).in_two();
+    let [b, b_low] = Lanes::<S, f64>::of(simd, b).in_two();
+    let rest = a * b - Lanes::of(simd, product);
+    let lost = ((rest + a * b_low) + a_low * b) + a_low * b_low;
+    [product, lost.vector()]
 }
 
 /// 1/k! from k = 2 on: (e^x − 1 − x)/x² in powers of x.
@@ -835,6 +878,14 @@ impl<S: Simd> Lanes<S, f64> {
         let above = (mantissa - self.constant(1.0)) + lost * (mantissa / self);
         let logarithm = (above / (above + self.constant(2.0))).twice_artanh();
         (exponent + more).times_plus(self.constant(std::f64::consts::LN_2), logarithm)
+    }
+
+    /// Parts of 26 bits.
+    #[inline(always)]
+    fn in_two(self) -> [Self; 2] {
+        let shifted = self.times(134_217_729.0); // 2²⁷ + 1
+        let high = shifted - (shifted - self);
+        [high, self - high]
     }
 
     /// The exponent n and the mantissa, in [1/√2, √2), of a positive normal number.
@@ -1123,5 +1174,30 @@ impl<S: Simd, F: Element> Neg for Lanes<S, F> {
     #[inline(always)]
     fn neg(self) -> Self {
         Self { x: F::neg(self.simd, self.x), ..self }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    thread_local! {
+        pub(super) static ASKED_FOR: Cell<Option<Arch>> = const { Cell::new(None) };
+    }
+
+    /// Runs a test in every narrower instruction set that the machine has beside its widest.
+    pub(crate) fn in_narrower_instruction_sets(test: impl Fn()) {
+        let mut narrower = vec![Arch::Scalar];
+        #[cfg(target_arch = "x86_64")]
+        if let Arch::V4(wide) = Arch::new() {
+            narrower.push(Arch::V3(*wide));
+        }
+        for arch in narrower {
+            ASKED_FOR.set(Some(arch));
+            test();
+            ASKED_FOR.set(None);
+        }
     }
 }

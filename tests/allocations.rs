@@ -27,10 +27,13 @@ fn the_counter_counts() {
 
 #[test]
 fn losses_allocate_nothing_after_the_first_call() {
-    let scores = Array1::from_shape_fn(60, |k| f64::from(u8::try_from(k * 37 % 60).unwrap()));
+    // Long enough for every kernel.
+    let scores =
+        Array1::from_shape_fn(211, |k| f64::from(u8::try_from(k * 37 % 211).unwrap()) / 4.0);
     let labels = scores.map(|score| (score * 7.0 % 11.0) / 11.0);
+    let few_labels = labels.map(|&label| f64::from(label > 0.8));
     let (mask, weights) = (scores.map(|&score| score != 5.0), scores.map(|&score| score / 60.0));
-    let (sizes, mut grad) = ([10, 0, 20, 30], Array1::zeros(60));
+    let (sizes, mut grad) = ([10, 0, 20, 181], Array1::zeros(211));
     let (mut value, mut values) = (Array0::zeros(()), Array1::zeros(4));
     for (name, loss) in common::losses().into_iter().chain(common::objective_losses()) {
         let workspace = &mut Workspace::default();
@@ -38,6 +41,8 @@ fn losses_allocate_nothing_after_the_first_call() {
             let dense = Lists::dense(&scores, &labels).build().unwrap();
             loss.reduced_into(&dense, Reduction::Sum, &mut grad, workspace).unwrap();
             loss.per_list_into(&dense, &mut value, &mut grad, workspace).unwrap();
+            let few = Lists::dense(&scores, &few_labels).build().unwrap();
+            loss.reduced_into(&few, Reduction::Sum, &mut grad, workspace).unwrap();
             let ragged = Lists::ragged(&scores, &labels, &sizes).mask(&mask).weights(&weights);
             let ragged = ragged.build().unwrap();
             let reduction = Reduction::MeanOverTerms;

@@ -779,7 +779,7 @@ mod tests {
         LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
         PointSigmoid, Scratch, Softmax,
     };
-    use crate::{Error, List, Lists, Precision, Real};
+    use crate::{Error, List, Lists, Precision, Real, vector};
 
     fn losses() -> [Box<dyn Loss>; 9] {
         [
@@ -831,9 +831,9 @@ mod tests {
 
     /// What the plain kernel gives is right (`tests/exact_figures.rs` holds both to that); this shows
     /// that the fast one is never far from it, whatever the length, the neighbours and the weights.
-    fn fast_kernels_agree_with_the_plain_ones<F: Real>() {
+    fn fast_kernels_agree_with_the_plain_ones<F: Real>(sizes: &[usize]) {
         let mut rng = StdRng::seed_from_u64(1);
-        for size in SIZES {
+        for &size in sizes {
             for kind in 0..8 {
                 let shape = (if size > 100 { 2 } else { 9 }, size);
                 let scores = scores::<F>(kind, shape, &mut rng);
@@ -867,12 +867,20 @@ mod tests {
 
     #[test]
     fn in_single_precision_fast_kernels_agree_with_the_plain_ones() {
-        fast_kernels_agree_with_the_plain_ones::<f32>();
+        fast_kernels_agree_with_the_plain_ones::<f32>(&SIZES);
     }
 
     #[test]
     fn in_double_precision_fast_kernels_agree_with_the_plain_ones() {
-        fast_kernels_agree_with_the_plain_ones::<f64>();
+        fast_kernels_agree_with_the_plain_ones::<f64>(&SIZES);
+    }
+
+    #[test]
+    fn fast_kernels_agree_in_narrower_instruction_sets() {
+        vector::tests::in_narrower_instruction_sets(|| {
+            fast_kernels_agree_with_the_plain_ones::<f32>(&[9, 33, 150]);
+            fast_kernels_agree_with_the_plain_ones::<f64>(&[3, 33, 150]);
+        });
     }
 
     fn assert_close<F: Real, D: Dimension, B: Dimension>(

@@ -134,28 +134,31 @@ impl<F: Real> WithSimd for Logistic<'_, F> {
         let mut product = [LogProduct::<S, F>::one(simd); 2];
         for start in (0..items).step_by(ROWS) {
             let first = start / lanes;
-            let mut row = [(zero, zero, zero); ROWS];
+            let mut row = [(zero, zero); ROWS];
             for (r, row) in row.iter_mut().enumerate() {
                 let there = start + r < items;
                 let exp = if there { exps[start + r] } else { F::one() };
                 let label = if there { labels[start + r] } else { F::nan() };
-                let place = Lanes::splat(simd, (start + r - first * lanes) as f64);
-                *row = (Lanes::all(simd, exp), Lanes::all(simd, label), place);
+                *row = (Lanes::all(simd, exp), Lanes::all(simd, label));
             }
             let mut row_sums = [Wide::<S, F>::zero(simd); ROWS];
-            // The rows' own vector, in which only what is behind them counts.
-            let mut column = of(columns.slopes[first]);
-            let (exp_b, label_b) = (of(exps_of[first]), of(labels_of[first]));
-            for (&(exp_a, label_a, place), row_sum) in row.iter().zip(&mut row_sums) {
-                let part = exp_b / (exp_a + exp_b);
-                let part = label_a.equals(label_b).select(zero, part);
-                let part = places.above(place).select(part, zero);
-                product[0].grow(-part);
-                row_sum.add(part);
-                column = column + part;
+            // The rows' own vectors, in which only what is behind them counts.
+            let mut from = first;
+            while from < vectors.min((start + ROWS).div_ceil(lanes)) {
+                let mut column = of(columns.slopes[from]);
+                let (exp_b, label_b) = (of(exps_of[from]), of(labels_of[from]));
+                for (r, (&(exp_a, label_a), row_sum)) in row.iter().zip(&mut row_sums).enumerate() {
+                    let place = (start + r) as f64 - (from * lanes) as f64;
+                    let part = exp_b / (exp_a + exp_b);
+                    let part = label_a.equals(label_b).select(zero, part);
+                    let part = places.above(Lanes::splat(simd, place)).select(part, zero);
+                    product[0].grow(-part);
+                    row_sum.add(part);
+                    column = column + part;
+                }
+                columns.slopes[from] = column.vector();
+                from += 1;
             }
-            columns.slopes[first] = column.vector();
-            let mut from = first + 1;
             while from < vectors {
                 let to = vectors.min(from + COLUMNS);
                 let mut tile_sums = [zero; ROWS];

@@ -20,18 +20,17 @@ mod squares;
 
 pub(crate) use squares::Squares;
 
-/// Arrays of 128 bits, of which the compiler makes the vectors that every machine has.
-type Portable = Scalar128b;
-
-/// Whether products are added unrounded. `Portable` would have a library do so, number by number.
+/// Whether products are added unrounded. Arrays would have a library do so, number by number;
+/// WebAssembly leaves it open.
 #[inline(always)]
 fn fuses<S: Simd>() -> bool {
-    TypeId::of::<S>() != TypeId::of::<Portable>()
+    cfg!(not(target_arch = "wasm32")) && TypeId::of::<S>() != TypeId::of::<Scalar128b>()
 }
 
 /// Runs a kernel in the widest instruction set that the machine has.
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
     match instruction_set() {
+        // Arrays, of which the compiler makes the vectors that every machine has.
         Arch::Scalar => call(Scalar128b, kernel),
         #[allow(unreachable_patterns)] // where there is no other
         arch => arch.dispatch(kernel),
@@ -49,6 +48,7 @@ fn instruction_set() -> Arch {
 
 /// Runs a kernel in the narrowest instruction set that the machine has of so many lanes, or else in
 /// the widest.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 pub(crate) fn dispatch_for<F: Element, K: WithSimd>(lanes: usize, kernel: K) -> K::Output {
     #[cfg(target_arch = "x86_64")]
     if let Arch::V4(wide) = instruction_set()

@@ -121,6 +121,10 @@ pub trait Element: bytemuck::Pod {
         yes: Self::Vector<S>,
         no: Self::Vector<S>,
     ) -> Self::Vector<S>;
+    /// `x` or, where the mask is not, 0.
+    fn keep<S: Simd>(simd: S, mask: Self::Mask<S>, x: Self::Vector<S>) -> Self::Vector<S>;
+    /// `x` or, where the mask is, 0.
+    fn remove<S: Simd>(simd: S, mask: Self::Mask<S>, x: Self::Vector<S>) -> Self::Vector<S>;
     /// `x`, negated where `sign` is negative.
     fn flip<S: Simd>(simd: S, x: Self::Vector<S>, sign: Self::Vector<S>) -> Self::Vector<S>;
     /// The greatest of the lanes,
@@ -240,6 +244,23 @@ macro_rules! vector_methods {
         #[inline(always)]
         fn select<S: Simd>(simd: S, mask: S::$mask, yes: S::$vector, no: S::$vector) -> S::$vector {
             simd.$select(mask, yes, no)
+        }
+        #[inline(always)]
+        fn keep<S: Simd>(simd: S, mask: S::$mask, x: S::$vector) -> S::$vector {
+            // A mask of the vector's size has all bits of a lane alike; for a select, compilers forget it.
+            if size_of::<S::$mask>() == size_of::<S::$vector>() {
+                simd.$bit_and(bytemuck::cast(mask), x)
+            } else {
+                simd.$select(mask, x, simd.$splat(0.0))
+            }
+        }
+        #[inline(always)]
+        fn remove<S: Simd>(simd: S, mask: S::$mask, x: S::$vector) -> S::$vector {
+            if size_of::<S::$mask>() == size_of::<S::$vector>() {
+                simd.$bit_xor(x, Self::keep(simd, mask, x))
+            } else {
+                simd.$select(mask, simd.$splat(0.0), x)
+            }
         }
         #[inline(always)]
         fn flip<S: Simd>(simd: S, x: S::$vector, sign: S::$vector) -> S::$vector {
@@ -1147,6 +1168,18 @@ impl<S: Simd, F: Element> Mask<S, F> {
     #[inline(always)]
     pub(crate) fn select(self, yes: Lanes<S, F>, no: Lanes<S, F>) -> Lanes<S, F> {
         Lanes { x: F::select(self.simd, self.is, yes.x, no.x), ..yes }
+    }
+
+    /// `x` where it is so, 0 elsewhere.
+    #[inline(always)]
+    pub(crate) fn keep(self, x: Lanes<S, F>) -> Lanes<S, F> {
+        Lanes { x: F::keep(self.simd, self.is, x.x), ..x }
+    }
+
+    /// 0 where it is so, `x` elsewhere.
+    #[inline(always)]
+    pub(crate) fn remove(self, x: Lanes<S, F>) -> Lanes<S, F> {
+        Lanes { x: F::remove(self.simd, self.is, x.x), ..x }
     }
 
     #[inline(always)]

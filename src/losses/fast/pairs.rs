@@ -164,6 +164,7 @@ impl<'a, S: Simd, F: Real> Margins<'a, S, F> {
             Precision::Single => 1.0 - f64::from(f32::EPSILON) / 4.0,
             Precision::Double => 1.0,
         };
+        let labels = &labels[..scores.len()]; // of one length: one check of bounds
         Self { simd, scores, labels, kink: Lanes::splat(simd, kink) }
     }
 
@@ -220,13 +221,13 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for HingePairs<'_, S, F, W>
     #[inline(always)]
     fn add(&mut self, i: Self::Item, j: Self::Item) -> Lanes<S, F> {
         let preferred = Preferred::of(i.label, j.label);
-        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        let one = self.row.constant(1.0);
         let (difference, lost) = j.score.plus_exactly(-i.score);
         let (margin, lost) = (preferred.flip(difference), preferred.flip(lost));
         let active = self.margins.kink.above(margin).and(preferred.any());
-        let mut slope = active.select(one, zero);
-        let mut value = active.select(one - margin, zero);
-        let mut value_lost = active.select(-lost, zero);
+        let mut slope = active.keep(one);
+        let mut value = active.keep(one - margin);
+        let mut value_lost = active.keep(-lost);
         if !W::ARE_ONE {
             let weight = W::of_pair(preferred, [i.weight, j.weight]);
             slope = slope * weight;
@@ -293,10 +294,10 @@ impl<S: Simd, F: Real> Pairs<S, F> for ActivePairs<'_, S, F> {
         [score_i, label_i]: Self::Item,
         [score_j, label_j]: Self::Item,
     ) -> Lanes<S, F> {
-        let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
+        let one = self.row.constant(1.0);
         let (ahead, kink) = (score_i - score_j, self.margins.kink);
-        let i_preferred = kink.above(ahead).and(label_i.above(label_j)).select(one, zero);
-        let j_preferred = ahead.above(-kink).and(label_j.above(label_i)).select(one, zero);
+        let i_preferred = kink.above(ahead).and(label_i.above(label_j)).keep(one);
+        let j_preferred = ahead.above(-kink).and(label_j.above(label_i)).keep(one);
         self.row = self.row + (i_preferred + j_preferred);
         j_preferred - i_preferred
     }
@@ -363,6 +364,8 @@ impl<'a, S: Simd, F: Real> LogisticPairs<'a, S, F> {
         labels: &'a [F::Vector<S>],
         exps: &'a [F::Vector<S>],
     ) -> Self {
+        // Of one length, so that one check of bounds serves all.
+        let (labels, exps) = (&labels[..scores.len()], &exps[..scores.len()]);
         let (product, linear) = (LogProduct::one(simd), Wide::zero(simd));
         Self { simd, scores, labels, exps, product, row: Lanes::splat(simd, 0.0), linear }
     }
@@ -380,8 +383,8 @@ impl<S: Simd, F: Real> LogisticPairs<'_, S, F> {
         let preferred = Preferred::of(i.label, j.label);
         let (any, zero) = (preferred.any(), part.constant(0.0));
         // How far the preferred score is below the other.
-        let behind = any.select(preferred.flip(i.score - j.score), zero);
-        let part = any.select(part, zero);
+        let behind = any.keep(preferred.flip(i.score - j.score));
+        let part = any.keep(part);
         self.row = self.row + behind.max(zero);
         let size = behind.above(zero).select(part.constant(1.0) - part, part);
         (preferred.flip(size), part)
@@ -509,10 +512,14 @@ impl<S: Simd, F: Real> OfLane for LambdaItem<S, F> {
 
 impl<'a, S: Simd, F: Real> LambdaWeights<'a, S, F> {
     #[inline(always)]
-    pub(super) fn of(simd: S, gains: &'a [Vec<F>; 2], discounts: &'a [Vec<F>; 2]) -> Self {
-        let of =
-            |[rounded, lost]: &'a [Vec<F>; 2]| [F::vectors::<S>(rounded), F::vectors::<S>(lost)];
-        Self { simd, gains: of(gains), discounts: of(discounts) }
+    pub(super) fn of(
+        simd: S,
+        items: usize,
+        gains: &'a [Vec<F>; 2],
+        discounts: &'a [Vec<F>; 2],
+    ) -> Self {
+        let of = |numbers: &'a Vec<F>| &F::vectors::<S>(numbers)[..items];
+        Self { simd, gains: gains.each_ref().map(of), discounts: discounts.each_ref().map(of) }
     }
 }
 
@@ -556,7 +563,7 @@ pub(super) fn fill_gains<S: Simd, F: Real>(
         let label = Lanes::of(simd, label);
         let beyond = label.abs().above(zero.constant(F::LARGEST_LABEL));
         trust = beyond.select(zero.constant(f64::NAN), trust);
-        let gain = beyond.select(zero, label).exp2();
+        let gain = beyond.remove(label).exp2();
         (*rounded, *lost) = (gain[0].vector(), gain[1].vector());
     }
     trust
@@ -615,7 +622,7 @@ impl<S: Simd, F: Real, W: Weights<S, F>> Pairs<S, F> for WeightedPairs<'_, S, F,
         let preferred = Preferred::of(of_i.label, of_j.label);
         let (zero, one) = (self.row.constant(0.0), self.row.constant(1.0));
         let weight = W::of_pair(preferred, [i.weight, j.weight]);
-        let weight = preferred.any().select(weight, zero);
+        let weight = preferred.any().keep(weight);
 
         let behind = preferred.flip(of_i.score - of_j.score);
         let (small, large) = (of_i.exp.min(of_j.exp), of_i.exp.max(of_j.exp));
@@ -670,7 +677,7 @@ impl<S: Simd, F: Real> WeightedPairs<'_, S, F, LambdaWeights<'_, S, F>> {
             *weight = LambdaWeights::of_pair(preferred, [ahead.weight, item]);
         }
         if let Some(present) = present_in_first {
-            weights[0] = present.select(weights[0], zero);
+            weights[0] = present.keep(weights[0]);
         }
 
         let (mut parts, mut ratios) = ([zero; TILE], [zero; TILE]);
@@ -684,9 +691,9 @@ impl<S: Simd, F: Real> WeightedPairs<'_, S, F, LambdaWeights<'_, S, F>> {
         let mut sum = zero;
         for (k, column) in columns.iter_mut().enumerate() {
             let out_of_order = of(labels[k]).above(label);
-            let distance = out_of_order.select(score - of(scores[k]), zero);
+            let distance = out_of_order.keep(score - of(scores[k]));
             self.row = weights[k].times_plus(distance + ratios[k].twice_artanh(), self.row);
-            let slope = weights[k] * (out_of_order.select(one, zero) - parts[k]);
+            let slope = weights[k] * (out_of_order.keep(one) - parts[k]);
             *column = (of(*column) - slope).vector();
             sum = sum + slope;
         }

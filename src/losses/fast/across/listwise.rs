@@ -34,7 +34,7 @@ impl Loss for Softmax {
         for (k, (part, &label)) in parts.iter_mut().zip(labels).enumerate() {
             let label = of(label);
             let weighted = weights.map_or(label, |weights| label * of(weights[k]));
-            let weighted = label.equals(label).select(weighted, zero);
+            let weighted = label.equals(label).keep(weighted);
             top_part = top_part.max(weighted);
             *part = weighted.vector();
         }
@@ -46,13 +46,13 @@ impl Loss for Softmax {
             let (score, part, label) = (of(score), of(parts[k]), of(labels[k]));
             let (below, lost) = score.plus_exactly(-greatest);
             let exp = below.max(zero.constant(-F::SPREAD)).exp_with(lost);
-            let exp = label.equals(label).select(exp, zero);
+            let exp = label.equals(label).keep(exp);
             exps[k] = exp.vector();
             let (is_top, is_top_part) = (exp.equals(one), part.equals(top_part));
-            tops = tops + is_top.select(one, zero);
-            top_parts = top_parts + is_top_part.select(one, zero);
-            row.0 = row.0 + is_top.select(zero, exp);
-            row.1 = row.1 + is_top_part.select(zero, part);
+            tops = tops + is_top.keep(one);
+            top_parts = top_parts + is_top_part.keep(one);
+            row.0 = row.0 + is_top.remove(exp);
+            row.1 = row.1 + is_top_part.remove(part);
             row.2 = row.2 + part * (greatest - score);
             // Two at a time: one more rounding, and half of the wide additions.
             if k % 2 == 1 || k + 1 == scores.len() {
@@ -126,11 +126,10 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
     [exps, after, shares]: [&mut [F::Vector<S>]; 3],
     grad: &mut Slopes<'_, S, F>,
 ) -> Wide<S, F> {
-    let zero = Lanes::<S, F>::splat(simd, 0.0);
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
 
     for (exp, &label) in exps.iter_mut().zip(labels) {
-        *exp = of(label).equals(of(label)).select(of(*exp), zero).vector();
+        *exp = of(label).equals(of(label)).keep(of(*exp)).vector();
     }
     sum_by_order::<S, F, true>(simd, labels, exps, after);
 
@@ -140,7 +139,7 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
         let label = of(label);
         let present = label.equals(label);
         let (exp, after) = (of(exps[k]), of(after[k]));
-        let ratio = present.select(after / exp, zero);
+        let ratio = present.keep(after / exp);
         let weight = weights.item(k);
         if W::ARE_ONE {
             product.grow(ratio);
@@ -150,10 +149,10 @@ fn list_mle<S: Simd, F: Real, W: Weights<S, F, Item = Lanes<S, F>>>(
         } else {
             let mut factor = LogProduct::one(simd);
             factor.grow(ratio);
-            value.add(present.select(weight * factor.ln().narrow(), zero));
+            value.add(present.keep(weight * factor.ln().narrow()));
         }
         let share = weight / (exp + after);
-        shares[k] = present.select(share, zero).vector();
+        shares[k] = present.keep(share).vector();
     }
 
     // Σ w_i/C_i over the items before.
@@ -221,11 +220,11 @@ fn shared<S: Simd, F: Real, const AFTER: bool>(
     (label_i, term_i): (Lanes<S, F>, Lanes<S, F>),
     (label_j, term_j): (Lanes<S, F>, Lanes<S, F>),
 ) -> [Lanes<S, F>; 2] {
-    let (i_first, zero) = (label_i.above(label_j), term_i.constant(0.0));
+    let i_first = label_i.above(label_j);
     if AFTER {
-        [i_first.select(term_j, zero), i_first.select(zero, term_i)]
+        [i_first.keep(term_j), i_first.remove(term_i)]
     } else {
-        [i_first.select(zero, term_j), i_first.select(term_i, zero)]
+        [i_first.remove(term_j), i_first.keep(term_i)]
     }
 }
 

@@ -85,7 +85,7 @@ impl Loss for Lambda<'_> {
             + fill_gains(simd, labels, gains);
         rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
         fill_discounts(ranks, self.log_discounts, discounts);
-        let lambda = LambdaWeights::of(simd, gains, discounts);
+        let lambda = LambdaWeights::of(simd, labels.len(), gains, discounts);
         let pairs = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
         let value = if let Some(weights) = weights {
             let weights = (ItemWeights(simd, weights), lambda);
@@ -101,13 +101,13 @@ impl Loss for Lambda<'_> {
 #[inline(always)]
 fn rank<S: Simd, F: Real>(simd: S, scores: &[F::Vector<S>], ranks: &mut [F::Vector<S>]) {
     let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);
-    let (zero, one) = (Lanes::splat(simd, 0.0), Lanes::splat(simd, 1.0));
+    let one = Lanes::splat(simd, 1.0);
     for (i, &score) in scores.iter().enumerate() {
         let mut rank_i = one;
         for (&before, rank_j) in scores[..i].iter().zip(&mut ranks[..i]) {
             let first = of(score).above(of(before));
-            rank_i = rank_i + first.select(zero, one);
-            *rank_j = (of(*rank_j) + first.select(one, zero)).vector();
+            rank_i = rank_i + first.remove(one);
+            *rank_j = (of(*rank_j) + first.keep(one)).vector();
         }
         ranks[i] = rank_i.vector();
     }

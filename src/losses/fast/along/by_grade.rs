@@ -56,7 +56,8 @@ impl<F: Real> WithSimd for ByGrade<'_, F> {
                 let place = places[item];
                 (rounded[place], lost[place]) = rounded_and_lost(discount);
             }
-            let pairs = WeightedPairs::of(pairs, LambdaWeights::of(simd, gains, discounts));
+            let pairs =
+                WeightedPairs::of(pairs, LambdaWeights::of(simd, labels.len(), gains, discounts));
             sum_over_pairs(simd, pairs, &grades.sizes, room, slopes)
         } else {
             sum_over_pairs(simd, pairs, &grades.sizes, room, slopes)

@@ -53,7 +53,8 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
         lost.resize(scores.len(), F::zero());
         let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
         let logistic = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
-        let mut pairs = WeightedPairs::of(logistic, LambdaWeights::of(simd, gains, discounts));
+        let mut pairs =
+            WeightedPairs::of(logistic, LambdaWeights::of(simd, labels.len(), gains, discounts));
         // Behind the last rank that counts, all pairs weigh 0.
         rows(simd, &mut pairs, log_discounts.len(), (sums, columns), grad);
         pairs.value().total().round()
@@ -150,8 +151,8 @@ impl<F: Real> WithSimd for Logistic<'_, F> {
                 for (r, (&(exp_a, label_a), row_sum)) in row.iter().zip(&mut row_sums).enumerate() {
                     let place = (start + r) as f64 - (from * lanes) as f64;
                     let part = exp_b / (exp_a + exp_b);
-                    let part = label_a.equals(label_b).select(zero, part);
-                    let part = places.above(Lanes::splat(simd, place)).select(part, zero);
+                    let part = label_a.equals(label_b).remove(part);
+                    let part = places.above(Lanes::splat(simd, place)).keep(part);
                     product[0].grow(-part);
                     row_sum.add(part);
                     column = column + part;
@@ -172,7 +173,7 @@ impl<F: Real> WithSimd for Logistic<'_, F> {
                         let inverse = exp_b / (sums[0] * sums[1]);
                         let quotients = [inverse * sums[1], inverse * sums[0]];
                         for (k, part) in parts.iter_mut().enumerate() {
-                            *part = row[k].1.equals(label_b).select(zero, quotients[k]);
+                            *part = row[k].1.equals(label_b).remove(quotients[k]);
                         }
                     }
                     for (sum, part) in tile_sums.iter_mut().zip(parts) {

@@ -73,10 +73,10 @@ fn softmax<S: Simd, F: Real>(
     for (k, (&score, &label)) in score_vectors.iter().zip(labels).enumerate() {
         let (exp, label) = (of(exps[k]), of(label));
         let (is_top, is_top_label) = (exp.equals(one), label.equals(top));
-        tops = tops + is_top.select(one, zero);
-        top_labels = top_labels + is_top_label.select(one, zero);
-        row.0 = row.0 + is_top.select(zero, exp);
-        row.1 = row.1 + is_top_label.select(zero, label);
+        tops = tops + is_top.keep(one);
+        top_labels = top_labels + is_top_label.keep(one);
+        row.0 = row.0 + is_top.remove(exp);
+        row.1 = row.1 + is_top_label.remove(label);
         row.2 = label.times_plus(greatest - of(score), row.2);
         // Two at a time: one more rounding, and half of the wide additions.
         if k % 2 == 1 || k + 1 == labels.len() {
@@ -164,11 +164,11 @@ impl<F: Real> WithSimd for ListMle<'_, F> {
         for (step, ((&exp, after), share)) in steps.rev() {
             let (exp, behind) = (of(exp), sum.narrow());
             let present = exp.above(zero);
-            product.grow(present.select(behind / exp, zero));
+            product.grow(present.keep(behind / exp));
             if step & (ratios - 1) == 0 {
                 product.normalise();
             }
-            let of_item = present.select(one / (behind + exp), zero);
+            let of_item = present.keep(one / (behind + exp));
             of_shares.add(of_item);
             (*after, *share) = (behind.vector(), of_item.vector());
             sum.add(exp);

@@ -38,12 +38,12 @@ use self::across::{Across, Block};
 use self::along::{Along, Listwise, Long, Order};
 use self::counts::Counts;
 use self::grades::Grades;
+use self::pairs::rounded_and_lost;
 use self::points::{PointSums, Points};
 use crate::lists::{Flat, List, Place};
 use crate::losses::batch::{self, Job};
-use crate::losses::lambda_loss::extend_log_discounts;
+use crate::losses::lambda_loss::log_discount;
 use crate::losses::{Kernel, Loss};
-use crate::numeric::DoubleDouble;
 use crate::order::argsort_descending;
 use crate::vector::{self, Element, FiniteRange, Lanes, Wide};
 use crate::{Precision, Real};
@@ -166,7 +166,6 @@ pub(crate) struct Room {
     buffers: Buffers,
     window: Vec<Entry>,
     given_up: Vec<Entry>,
-    log_discounts: Vec<DoubleDouble>,
 }
 
 /// Room for the lists of either type.
@@ -198,6 +197,8 @@ struct Bench<F> {
     grades: Grades,
     order: Vec<usize>,
     wide: [Vec<f64>; 2],
+    /// 1/D of the ranks from 1 on, rounded, and what rounding took.
+    rank_discounts: Vec<[F; 2]>,
 }
 
 /// A list, and where in the [`Items`] of a batch it lies.
@@ -463,14 +464,14 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
     let mut next = job.results.first;
     let end = next.list + job.count;
     while next.list < end {
-        let Room { buffers, window, given_up, log_discounts } = &mut room.fast;
+        let Room { buffers, window, given_up } = &mut room.fast;
         let OfType { taken, bench } = F::buffers(buffers);
         let count = WINDOW.min(end - next.list);
         given_up.clear();
         if let Some(size) = equal {
             let first = Place { end: next.start + size, ..next };
             let items = Items::standing(&lists);
-            Batch { kernel, precision, items, log_discounts, given_up }.run(
+            Batch { kernel, precision, items, given_up }.run(
                 Entries::Equal { first, lists: count },
                 bench,
                 &mut job,
@@ -486,8 +487,7 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
             }
             let items =
                 if plain { Items::standing(&lists) } else { taken.items(lists.mask.is_some()) };
-            Batch { kernel, precision, items, log_discounts, given_up }
-                .compute(window, bench, &mut job);
+            Batch { kernel, precision, items, given_up }.compute(window, bench, &mut job);
         }
 
         if !given_up.is_empty() && precision == Precision::Single {
@@ -496,8 +496,7 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
             window.clear();
             window.extend(given_up.drain(..).map(|entry| taken.take(&lists, entry.place)));
             let items = taken.items(lists.mask.is_some());
-            Batch { kernel, precision, items, log_discounts, given_up }
-                .compute(window, bench, &mut job);
+            Batch { kernel, precision, items, given_up }.compute(window, bench, &mut job);
         }
         for entry in given_up {
             job.evaluate_plainly(loss, entry.place, &mut room.plain);
@@ -525,7 +524,6 @@ struct Batch<'a, E> {
     /// That of the caller's arrays.
     precision: Precision,
     items: Items<'a, E>,
-    log_discounts: &'a mut Vec<DoubleDouble>,
     given_up: &'a mut Vec<Entry>,
 }
 
@@ -553,7 +551,8 @@ impl<E: Real> Batch<'_, E> {
     /// Lists that are computed in one way.
     fn run<F: Real>(&mut self, entries: Entries<'_>, bench: &mut Bench<E>, job: &mut Job<'_, F>) {
         if let Kernel::LambdaLoss { .. } = self.kernel {
-            extend_log_discounts(self.log_discounts, entries.longest());
+            let ranks = bench.rank_discounts.len() + 1..=entries.longest();
+            bench.rank_discounts.extend(ranks.map(|rank| rounded_and_lost(log_discount(rank))));
         }
         match Way::of::<E>(self.kernel, entries.get(0)) {
             Way::Zero => {
@@ -580,7 +579,7 @@ impl<E: Real> Batch<'_, E> {
         bench: &mut Bench<E>,
         job: &mut Job<'_, F>,
     ) {
-        let Bench { factors, values, slopes, block, sums, long, .. } = bench;
+        let Bench { factors, values, slopes, block, sums, long, rank_discounts, .. } = bench;
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));
         factors.clear();
         let common_factor = job.shares.common_factor();
@@ -602,8 +601,7 @@ impl<E: Real> Batch<'_, E> {
         let (kernel, precision, items) = (self.kernel, self.precision, self.items);
         let run = Run { kernel, precision, items, entries, factors, values, slopes };
         if way == Way::Across {
-            let log_discounts = &*self.log_discounts;
-            E::across(lists, Across { run, block, log_discounts });
+            E::across(lists, Across { run, block, rank_discounts });
         } else if kernel == Kernel::Softmax {
             E::listwise(Listwise { run, long });
         } else {
@@ -648,7 +646,8 @@ impl<E: Real> Batch<'_, E> {
         job: &mut Job<'_, F>,
     ) {
         let rows = self.items.rows(entry);
-        let Bench { long, counts, grades, order, wide: [scores, labels], .. } = bench;
+        let Bench { long, counts, grades, order, wide: [scores, labels], rank_discounts, .. } =
+            bench;
         for (wide, numbers) in [(&mut *scores, rows.scores), (&mut *labels, rows.labels)] {
             wide.clear();
             wide.extend(numbers.iter().map(|x| x.widen()));
@@ -681,8 +680,7 @@ impl<E: Real> Batch<'_, E> {
         };
         let mut value = counted.unwrap_or(0.0);
         if let Some(order) = order {
-            let log_discounts = &*self.log_discounts;
-            value += E::along(Along { kernel, rows, order, long, log_discounts });
+            value += E::along(Along { kernel, rows, order, long, rank_discounts });
         }
         let factor = job.shares.of(entry.place.list).factor;
         if !self.trusts(value, &rows, factor) {

@@ -366,7 +366,8 @@ impl Tables {
             self.custom_discounts.extend(discounts);
             &self.custom_discounts
         } else {
-            extend_log_discounts(&mut self.log_discounts, list.len());
+            self.log_discounts
+                .extend((self.log_discounts.len() + 1..=list.len()).map(log_discount));
             &self.log_discounts
         };
 
@@ -406,10 +407,9 @@ fn tied(discounts: &[DoubleDouble], cutoff: usize) -> (DoubleDouble, f64) {
     (sum / (size as f64).into(), (spread / pairs.into()).round().abs())
 }
 
-pub(super) fn extend_log_discounts(discounts: &mut Vec<DoubleDouble>, ranks: usize) {
-    for rank in discounts.len() + 1..=ranks {
-        discounts.push(DoubleDouble::LN_2 / DoubleDouble::from(1.0 + rank as f64).ln());
-    }
+/// 1/D of a 1-based rank: 1/log₂(1 + rank).
+pub(super) fn log_discount(rank: usize) -> DoubleDouble {
+    DoubleDouble::LN_2 / DoubleDouble::from(1.0 + rank as f64).ln()
 }
 
 /// A random number for every item, from the seed and the list's labels.

@@ -10,7 +10,6 @@ use self::pairwise::{Hinge, Lambda, Logistic};
 use super::points::{CrossEntropy, SquaredError, Terms};
 use super::{Kernel, Rows, Run};
 use crate::Real;
-use crate::numeric::DoubleDouble;
 use crate::vector::{self, Lanes, Squares, Wide};
 
 /// Lists side by side: item k of the list in lane l stands at k·lanes + l.
@@ -123,8 +122,8 @@ fn lay<F: Real>(numbers: &[F], absent: F, (lane, lanes): (usize, usize), into: &
 pub struct Across<'a, F> {
     pub(super) run: Run<'a, F>,
     pub(super) block: &'a mut Block<F>,
-    /// 1/D of the ranks from 1 on, for the lambda-loss.
-    pub(super) log_discounts: &'a [DoubleDouble],
+    /// 1/D of the ranks from 1 on, for the lambda-loss: rounded, and what rounding took.
+    pub(super) rank_discounts: &'a [[F; 2]],
 }
 
 impl<F: Real> WithSimd for Across<'_, F> {
@@ -132,7 +131,7 @@ impl<F: Real> WithSimd for Across<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { run, block, log_discounts } = self;
+        let Self { run, block, rank_discounts } = self;
         let Run { kernel, precision, items, entries, factors, values, mut slopes } = run;
         let (lanes, squares) = (F::lanes::<S>(), Squares::new());
         for first in (0..entries.len()).step_by(lanes) {
@@ -152,8 +151,9 @@ impl<F: Real> WithSimd for Across<'_, F> {
                 Kernel::PairHinge => block.compute(simd, Hinge { precision }, results),
                 Kernel::PairLogistic => block.compute(simd, Logistic, results),
                 Kernel::LambdaLoss { cutoff } => {
-                    let log_discounts = &log_discounts[..log_discounts.len().min(cutoff)];
-                    block.compute(simd, Lambda { log_discounts }, results);
+                    let counted = rank_discounts.len().min(cutoff);
+                    let lambda = Lambda { rank_discounts: &rank_discounts[..counted] };
+                    block.compute(simd, lambda, results);
                 }
             }
             slopes = if let Some(rows) = whole {
@@ -170,7 +170,7 @@ impl<F: Real> WithSimd for Across<'_, F> {
 impl<F: Real> Block<F> {
     /// Computes the values of the lists, and their gradients times the factors.
     #[inline(always)]
-    fn compute<S: Simd, L: Loss>(
+    fn compute<S: Simd, L: Loss<F>>(
         &mut self,
         simd: S,
         loss: L,
@@ -181,10 +181,10 @@ impl<F: Real> Block<F> {
 }
 
 /// A loss of lists side by side.
-trait Loss {
+trait Loss<F: Real> {
     /// The lists' values; to be added to these, 0 where a list can be trusted to the kernel, else NaN;
     /// and the gradients.
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         side: Side<'_, S, F>,
@@ -209,7 +209,7 @@ struct OfBlock<'a, F, L> {
     values: &'a mut [f64],
 }
 
-impl<F: Real, L: Loss> WithSimd for OfBlock<'_, F, L> {
+impl<F: Real, L: Loss<F>> WithSimd for OfBlock<'_, F, L> {
     type Output = ();
 
     #[inline(always)]
@@ -253,9 +253,9 @@ impl<S: Simd, F: Real> Slopes<'_, S, F> {
 
 struct Squared;
 
-impl Loss for Squared {
+impl<F: Real> Loss<F> for Squared {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         side: Side<'_, S, F>,
@@ -268,9 +268,9 @@ impl Loss for Squared {
 
 struct Sigmoid;
 
-impl Loss for Sigmoid {
+impl<F: Real> Loss<F> for Sigmoid {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         side: Side<'_, S, F>,

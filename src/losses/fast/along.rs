@@ -14,7 +14,6 @@ use super::across::extremes;
 use super::grades::{self, Grades};
 use super::{Kernel, Rows, add_at};
 use crate::Real;
-use crate::numeric::DoubleDouble;
 use crate::vector::{self, Lanes, Wide};
 
 /// The items of a list in an order, filled up to whole vectors, and room for what comes of them.
@@ -84,8 +83,8 @@ pub struct Along<'a, F> {
     pub(super) rows: Rows<'a, F>,
     pub(super) order: Order<'a>,
     pub(super) long: &'a mut Long<F>,
-    /// 1/D of the ranks from 1 on, for the lambda-loss.
-    pub(super) log_discounts: &'a [DoubleDouble],
+    /// 1/D of the ranks from 1 on, for the lambda-loss: rounded, and what rounding took.
+    pub(super) rank_discounts: &'a [[F; 2]],
 }
 
 /// How a list's items are laid along the lanes.
@@ -102,18 +101,18 @@ impl<F: Real> WithSimd for Along<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { kernel, rows, order, long, log_discounts } = self;
+        let Self { kernel, rows, order, long, rank_discounts } = self;
         let counted = match kernel {
             Kernel::LambdaLoss { cutoff } => rows.scores.len().min(cutoff),
             _ => 0,
         };
-        let log_discounts = &log_discounts[..counted];
+        let rank_discounts = &rank_discounts[..counted];
         let order = match order {
             Order::Sorted(order) => order,
             Order::ByGrade { grades, by_score } => {
                 long.take_by_grade(&rows, grades, F::lanes::<S>());
                 let is_lambda = matches!(kernel, Kernel::LambdaLoss { .. });
-                let kernel = ByGrade { is_lambda, long, grades, by_score, log_discounts };
+                let kernel = ByGrade { is_lambda, long, grades, by_score, rank_discounts };
                 return vector::call(simd, kernel);
             }
         };
@@ -121,7 +120,7 @@ impl<F: Real> WithSimd for Along<'_, F> {
         match kernel {
             Kernel::ListMle => vector::call(simd, ListMle { long }),
             Kernel::PairLogistic => vector::call(simd, Logistic { long }),
-            Kernel::LambdaLoss { .. } => vector::call(simd, Lambda { long, log_discounts }),
+            Kernel::LambdaLoss { .. } => vector::call(simd, Lambda { long, rank_discounts }),
             _ => f64::NAN,
         }
     }

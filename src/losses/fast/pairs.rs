@@ -570,9 +570,9 @@ pub(super) fn fill_gains<S: Simd, F: Real>(
 }
 
 /// A number rounded, and what rounding took.
-pub(super) fn rounded_and_lost<F: Real>(x: DoubleDouble) -> (F, F) {
+pub(super) fn rounded_and_lost<F: Real>(x: DoubleDouble) -> [F; 2] {
     let rounded = F::narrow(x.hi);
-    (rounded, F::narrow((x.hi - rounded.widen()) + x.lo))
+    [rounded, F::narrow((x.hi - rounded.widen()) + x.lo)]
 }
 
 /// Both: W is the product.

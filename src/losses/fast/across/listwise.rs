@@ -16,9 +16,9 @@ use crate::vector::{Lanes, LogProduct, Wide};
 /// the greatest, of which there may be several: the others of these, too, count.
 pub(super) struct Softmax;
 
-impl Loss for Softmax {
+impl<F: Real> Loss<F> for Softmax {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         Side { scores, labels, weights }: Side<'_, S, F>,
@@ -97,9 +97,9 @@ impl Loss for Softmax {
 /// l = Σ_k w_k log(1 + A_k/E_k), ∂l/∂s_k = E_k Σ_{i before k} w_i/C_i − w_k A_k/C_k.
 pub(super) struct ListMle;
 
-impl Loss for ListMle {
+impl<F: Real> Loss<F> for ListMle {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         Side { scores, labels, weights }: Side<'_, S, F>,

@@ -6,11 +6,10 @@ use pulp::Simd;
 
 use super::super::pairs::{
     ActivePairs, HingePairs, ItemWeights, LambdaWeights, LogisticPairs, Margins, Pairs, Unit,
-    WeightedPairs, fill_gains, rounded_and_lost,
+    WeightedPairs, fill_gains,
 };
 use super::super::{TILE, add_at};
 use super::{Loss, Side, Slopes, Spare, exponentials};
-use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, Wide};
 use crate::{Precision, Real};
 
@@ -19,9 +18,9 @@ pub(super) struct Hinge {
     pub(super) precision: Precision,
 }
 
-impl Loss for Hinge {
+impl<F: Real> Loss<F> for Hinge {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         Side { scores, labels, weights }: Side<'_, S, F>,
@@ -44,9 +43,9 @@ impl Loss for Hinge {
 
 pub(super) struct Logistic;
 
-impl Loss for Logistic {
+impl<F: Real> Loss<F> for Logistic {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         Side { scores, labels, weights }: Side<'_, S, F>,
@@ -66,14 +65,14 @@ impl Loss for Logistic {
     }
 }
 
-pub(super) struct Lambda<'a> {
-    /// 1/D of the ranks from 1 on; of those behind it is 0.
-    pub(super) log_discounts: &'a [DoubleDouble],
+pub(super) struct Lambda<'a, F> {
+    /// 1/D of the ranks from 1 on, rounded, and what rounding took; of those behind it is 0.
+    pub(super) rank_discounts: &'a [[F; 2]],
 }
 
-impl Loss for Lambda<'_> {
+impl<F: Real> Loss<F> for Lambda<'_, F> {
     #[inline(always)]
-    fn compute<S: Simd, F: Real>(
+    fn compute<S: Simd>(
         self,
         simd: S,
         Side { scores, labels, weights }: Side<'_, S, F>,
@@ -84,7 +83,7 @@ impl Loss for Lambda<'_> {
         let trust = exponentials(simd, scores, labels, F::vectors_mut::<S>(exps))
             + fill_gains(simd, labels, gains);
         rank::<S, F>(simd, scores, F::vectors_mut::<S>(ranks));
-        fill_discounts(ranks, self.log_discounts, discounts);
+        fill_discounts(ranks, self.rank_discounts, discounts);
         let lambda = LambdaWeights::of(simd, labels.len(), gains, discounts);
         let pairs = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
         let value = if let Some(weights) = weights {
@@ -113,18 +112,18 @@ fn rank<S: Simd, F: Real>(simd: S, scores: &[F::Vector<S>], ranks: &mut [F::Vect
     }
 }
 
-/// 1/D of the 1-based ranks, rounded, and what rounding took; 0 behind the last that is given.
+/// 1/D of 1-based ranks, rounded, and what rounding took; 0 behind the last that is given.
 #[inline(always)]
 fn fill_discounts<F: Real>(
     ranks: &[F],
-    log_discounts: &[DoubleDouble],
+    rank_discounts: &[[F; 2]],
     [rounded, lost]: &mut [Vec<F>; 2],
 ) {
     for ((rounded, lost), rank) in rounded.iter_mut().zip(lost).zip(ranks) {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a whole number
-        let rank = rank.widen() as usize;
-        let discount = log_discounts.get(rank - 1).copied().unwrap_or(DoubleDouble::ZERO);
-        (*rounded, *lost) = rounded_and_lost(discount);
+        // A whole number: that of the last bits once 2⁵² is added. A conversion would ask for more.
+        #[allow(clippy::cast_possible_truncation)]
+        let rank = (rank.widen() + 4_503_599_627_370_496.0).to_bits() as u32 as usize;
+        [*rounded, *lost] = rank_discounts.get(rank - 1).copied().unwrap_or([F::zero(); 2]);
     }
 }
 

@@ -5,12 +5,9 @@ use pulp::{Simd, WithSimd};
 
 use super::super::TILE;
 use super::super::grades::Grades;
-use super::super::pairs::{
-    LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains, rounded_and_lost,
-};
+use super::super::pairs::{LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains};
 use super::{Columns, Long, fill_exps, range};
 use crate::Real;
-use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, Wide};
 
 /// Pair-logistic, or else the lambda-loss.
@@ -20,7 +17,7 @@ pub(super) struct ByGrade<'a, F> {
     pub(super) grades: &'a Grades,
     /// Of the lambda-loss: the order by score, and 1/D of the ranks that count.
     pub(super) by_score: &'a [usize],
-    pub(super) log_discounts: &'a [DoubleDouble],
+    pub(super) rank_discounts: &'a [[F; 2]],
 }
 
 impl<F: Real> WithSimd for ByGrade<'_, F> {
@@ -28,7 +25,7 @@ impl<F: Real> WithSimd for ByGrade<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { is_lambda, long, grades, by_score, log_discounts } = self;
+        let Self { is_lambda, long, grades, by_score, rank_discounts } = self;
         let Long { scores, labels, exps, gains, discounts, sums, columns, grad, places, wide } =
             long;
         let (least, greatest) = range::<S, F>(simd, scores);
@@ -52,9 +49,9 @@ impl<F: Real> WithSimd for ByGrade<'_, F> {
                 return f64::NAN;
             }
             let [rounded, lost] = &mut *discounts;
-            for (&item, &discount) in by_score.iter().zip(log_discounts) {
+            for (&item, &discount) in by_score.iter().zip(rank_discounts) {
                 let place = places[item];
-                (rounded[place], lost[place]) = rounded_and_lost(discount);
+                [rounded[place], lost[place]] = discount;
             }
             let pairs =
                 WeightedPairs::of(pairs, LambdaWeights::of(simd, labels.len(), gains, discounts));

@@ -2,13 +2,10 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::super::pairs::{
-    LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains, rounded_and_lost,
-};
+use super::super::pairs::{LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains};
 use super::super::{MOST_LANES, TILE};
 use super::{Columns, Long, fill_exps, range};
 use crate::Real;
-use crate::numeric::DoubleDouble;
 use crate::vector::{Lanes, LogProduct, Wide};
 
 /// The lambda-loss of a list sorted by score: each item against those behind it. Of ranks behind the
@@ -16,7 +13,7 @@ use crate::vector::{Lanes, LogProduct, Wide};
 pub(super) struct Lambda<'a, F> {
     pub(super) long: &'a mut Long<F>,
     /// Of the ranks that count.
-    pub(super) log_discounts: &'a [DoubleDouble],
+    pub(super) rank_discounts: &'a [[F; 2]],
 }
 
 impl<F: Real> WithSimd for Lambda<'_, F> {
@@ -24,7 +21,7 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) -> f64 {
-        let Self { long, log_discounts } = self;
+        let Self { long, rank_discounts } = self;
         let Long { scores, labels, exps, gains, discounts, sums, columns, grad, .. } = long;
         let items = grad.len();
         let (least, greatest) = range::<S, F>(simd, scores);
@@ -44,8 +41,7 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
         let [rounded, lost] = &mut *discounts;
         rounded.clear();
         lost.clear();
-        for &discount in log_discounts {
-            let (of_rank, lost_of_rank) = rounded_and_lost(discount);
+        for &[of_rank, lost_of_rank] in rank_discounts {
             rounded.push(of_rank);
             lost.push(lost_of_rank);
         }
@@ -56,7 +52,7 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
         let mut pairs =
             WeightedPairs::of(logistic, LambdaWeights::of(simd, labels.len(), gains, discounts));
         // Behind the last rank that counts, all pairs weigh 0.
-        rows(simd, &mut pairs, log_discounts.len(), (sums, columns), grad);
+        rows(simd, &mut pairs, rank_discounts.len(), (sums, columns), grad);
         pairs.value().total().round()
     }
 }

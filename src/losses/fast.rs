@@ -34,7 +34,7 @@ use std::any::TypeId;
 
 use pulp::Simd;
 
-use self::across::{Across, Block};
+use self::across::{Across, Block, POINT_ITEMS};
 use self::along::{Along, Listwise, Long, Order};
 use self::counts::Counts;
 use self::grades::Grades;
@@ -436,7 +436,9 @@ impl Way {
     /// The choice between the kernels, by the size of a list alone.
     fn of<F: Fast>(kernel: Kernel, entry: Entry) -> Self {
         match (kernel, entry.len()) {
-            (Kernel::PointMse | Kernel::PointSigmoid, ..24) if !entry.weighted => Self::Across,
+            (Kernel::PointMse | Kernel::PointSigmoid, ..POINT_ITEMS) if !entry.weighted => {
+                Self::Across
+            }
             (Kernel::PointMse | Kernel::PointSigmoid, _) => Self::Items,
             (_, ..=1) => Self::Zero,
             // Where nothing averages the errors out, f32 is too coarse.

@@ -281,6 +281,9 @@ impl<F: Real> Loss<F> for Sigmoid {
     }
 }
 
+/// Lists of point losses have fewer items.
+pub(super) const POINT_ITEMS: usize = 24;
+
 /// A point loss.
 #[inline(always)]
 fn points<S: Simd, F: Real, T: Terms<S, F>>(
@@ -290,19 +293,35 @@ fn points<S: Simd, F: Real, T: Terms<S, F>>(
 ) -> (Wide<S, F>, Lanes<S, F>) {
     let mut terms = T::none(simd);
     let factor = grad.factor(simd);
+    let mut prepared = [factor; POINT_ITEMS];
+    if T::PREPARES {
+        for (prepared, (&score, &label)) in prepared.iter_mut().zip(scores.iter().zip(labels)) {
+            *prepared = T::prepare(there::<S, F, T>(simd, score, label).0);
+        }
+    }
     for (k, (&score, &label)) in scores.iter().zip(labels).enumerate() {
-        let (score, label) = (Lanes::<S, F>::of(simd, score), Lanes::of(simd, label));
-        let present = label.equals(label);
-        let (no_score, no_label) = T::ABSENT;
-        let score = present.select(score, score.constant(no_score));
-        let label = present.select(label, score.constant(no_label));
-        grad.out[k] = (terms.add(T::prepare(score), score, label, None) * factor).vector();
+        let (score, label) = there::<S, F, T>(simd, score, label);
+        grad.out[k] = (terms.add(prepared[k], score, label, None) * factor).vector();
         if k % 2 == 1 {
             terms.end_row();
         }
     }
     terms.end_row();
     (terms.values(), Lanes::splat(simd, 0.0))
+}
+
+/// An item's score and label, or those of one that adds nothing.
+#[inline(always)]
+fn there<S: Simd, F: Real, T: Terms<S, F>>(
+    simd: S,
+    score: F::Vector<S>,
+    label: F::Vector<S>,
+) -> (Lanes<S, F>, Lanes<S, F>) {
+    let (score, label) = (Lanes::<S, F>::of(simd, score), Lanes::<S, F>::of(simd, label));
+    let present = label.equals(label);
+    let (no_score, no_label) = T::ABSENT;
+    let score = present.select(score, score.constant(no_score));
+    (score, present.select(label, score.constant(no_label)))
 }
 
 /// Fills in e^(s − midrange), and 1 for what is absent; returns 0 where the list can be trusted to

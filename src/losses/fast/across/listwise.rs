@@ -42,12 +42,14 @@ impl<F: Real> Loss<F> for Softmax {
         let [mut exp_others, mut part_others, mut distance] = [Wide::<S, F>::zero(simd); 3];
         let (mut tops, mut top_parts) = (-one, -one);
         let mut row = (zero, zero, zero);
+        // A loop of its own: the steps of an exponential are a chain.
+        for (exp, (&score, &label)) in exps.iter_mut().zip(scores.iter().zip(labels)) {
+            let (below, lost) = of(score).plus_exactly(-greatest);
+            let above_0 = below.max(zero.constant(-F::SPREAD)).exp_with(lost);
+            *exp = of(label).equals(of(label)).keep(above_0).vector();
+        }
         for (k, &score) in scores.iter().enumerate() {
-            let (score, part, label) = (of(score), of(parts[k]), of(labels[k]));
-            let (below, lost) = score.plus_exactly(-greatest);
-            let exp = below.max(zero.constant(-F::SPREAD)).exp_with(lost);
-            let exp = label.equals(label).keep(exp);
-            exps[k] = exp.vector();
+            let (score, part, exp) = (of(score), of(parts[k]), of(exps[k]));
             let (is_top, is_top_part) = (exp.equals(one), part.equals(top_part));
             tops = tops + is_top.keep(one);
             top_parts = top_parts + is_top_part.keep(one);

@@ -337,10 +337,12 @@ impl<F: Real> Taken<F> {
 #[derive(Debug, Clone, Copy)]
 enum Entries<'a> {
     Listed(&'a [Entry]),
-    /// So many lists of one size, one after another in the caller's arrays.
+    /// So many lists of one size, one after another in the caller's arrays; in the [`Items`], so much
+    /// further to the front.
     Equal {
         first: Place,
         lists: usize,
+        shift: usize,
     },
 }
 
@@ -356,9 +358,11 @@ impl Entries<'_> {
     fn get(self, nth: usize) -> Entry {
         match self {
             Self::Listed(entries) => entries[nth],
-            Self::Equal { first, .. } => {
+            Self::Equal { first, shift, .. } => {
                 let start = first.start + nth * first.len();
-                Place { list: first.list + nth, start, end: start + first.len() }.into()
+                let place = Place { list: first.list + nth, start, end: start + first.len() };
+                let (start, end) = (place.start - shift, place.end - shift);
+                Entry { place, start, end, weighted: false }
             }
         }
     }
@@ -396,7 +400,7 @@ impl Entries<'_> {
     fn items(self) -> usize {
         match self {
             Self::Listed(entries) => entries.iter().map(Entry::len).sum(),
-            Self::Equal { first, lists } => lists * first.len(),
+            Self::Equal { first, lists, .. } => lists * first.len(),
         }
     }
 
@@ -472,13 +476,21 @@ pub(super) fn evaluate<L: Loss + ?Sized, F: Real>(
         given_up.clear();
         if let Some(size) = equal {
             let first = Place { end: next.start + size, ..next };
-            let items = Items::standing(&lists);
-            Batch { kernel, precision, items, given_up }.run(
-                Entries::Equal { first, lists: count },
-                bench,
-                &mut job,
-            );
-            next = Place { list: next.list + count, start: next.start + count * size, end: 0 };
+            let whole = Place { end: next.start + count * size, ..next };
+            next = Place { list: next.list + count, start: whole.end, end: 0 };
+            if precision == Precision::Single && Way::of::<F>(kernel, first.into()) == Way::GivenUp
+            {
+                let OfType { taken, bench } = &mut buffers.double;
+                taken.clear();
+                taken.take(&lists, whole);
+                let entries = Entries::Equal { first, lists: count, shift: whole.start };
+                let items = taken.items(false);
+                Batch { kernel, precision, items, given_up }.run(entries, bench, &mut job);
+            } else {
+                let entries = Entries::Equal { first, lists: count, shift: 0 };
+                let items = Items::standing(&lists);
+                Batch { kernel, precision, items, given_up }.run(entries, bench, &mut job);
+            }
         } else {
             window.clear();
             taken.clear();
@@ -621,7 +633,11 @@ impl<E: Real> Batch<'_, E> {
                 Some(factor) => Self::is_moderate(factor),
                 None => factors.iter().all(|&factor| Self::is_moderate(factor)),
             };
-        if let (true, true, Some(whole)) = (usual, is_direct, whole) {
+        if let (true, Some(whole)) = (usual, whole) {
+            if !is_direct {
+                let slopes = &slopes[..whole.len()];
+                job.results.write_grad(whole, None, |k| F::narrow(slopes[k].widen()));
+            }
             return job.results.write_values(whole, values);
         }
         let mut start = 0;

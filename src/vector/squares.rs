@@ -39,6 +39,8 @@ impl Squares {
             (8, 8) => self.transpose_any(from, (8, 8), into),
             (8, _) => self.transpose_any(from, (8, columns), into),
             (_, 8) => self.transpose_any(from, (rows, 8), into),
+            (2, _) => self.transpose_any(from, (2, columns), into),
+            (_, 2) => self.transpose_any(from, (rows, 2), into),
             _ => self.transpose_any(from, (rows, columns), into),
         }
     }

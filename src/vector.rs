@@ -29,6 +29,10 @@ fn fuses<S: Simd>() -> bool {
 
 /// Runs a kernel in the widest instruction set that the machine has.
 pub(crate) fn dispatch<K: WithSimd>(kernel: K) -> K::Output {
+    #[cfg(test)]
+    if tests::AS_WIDE_AS_ANY.get() {
+        return call(pulp::Scalar512b, kernel);
+    }
     match instruction_set() {
         // Arrays, of which the compiler makes the vectors that every machine has.
         Arch::Scalar => call(Scalar128b, kernel),
@@ -1218,10 +1222,12 @@ pub(crate) mod tests {
 
     thread_local! {
         pub(super) static ASKED_FOR: Cell<Option<Arch>> = const { Cell::new(None) };
+        pub(super) static AS_WIDE_AS_ANY: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Runs a test in every narrower instruction set that the machine has beside its widest.
-    pub(crate) fn in_narrower_instruction_sets(test: impl Fn()) {
+    /// Runs a test in every instruction set that the machine has beside its widest, and in arrays with
+    /// as many lanes as any machine's vectors.
+    pub(crate) fn in_other_instruction_sets(test: impl Fn()) {
         let mut narrower = vec![Arch::Scalar];
         #[cfg(target_arch = "x86_64")]
         if let Arch::V4(wide) = Arch::new() {
@@ -1230,7 +1236,10 @@ pub(crate) mod tests {
         for arch in narrower {
             ASKED_FOR.set(Some(arch));
             test();
-            ASKED_FOR.set(None);
         }
+        AS_WIDE_AS_ANY.set(true);
+        test();
+        AS_WIDE_AS_ANY.set(false);
+        ASKED_FOR.set(None);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! | loss | a list of | kernel |
 //! |---|---|---|
-//! | any | few items; but for point losses, weighted ones | [`across`]: lists side by side, one a lane |
-//! | point | many items | [`points`]: items along the lanes |
+//! | any | few items; weighted ones, of others than point losses | [`across`]: side by side, one a lane |
+//! | point | many items, or weighted ones | [`points`]: items along the lanes |
 //! | softmax | many items | [`along`]: one list after another, along the lanes |
 //! | list-mle, pair-logistic, lambda-loss | many items | [`along`]: one list, in an order, along the lanes |
 //! | of these, pair losses | many items of few labels, see [`Grades::pay`] | the same, by grade |
@@ -20,139 +20,35 @@
 //!
 //! From the public call to the vectors: `LossExt::reduced_into` → `evaluate` in `batch.rs` →
 //! [`evaluate`] here, which takes lists by the window → [`Batch::compute`], which sorts them by
-//! length into runs of one [`Way`] → [`Across`], [`Points`] or [`Along`], each one match over the
-//! losses.
+//! length into runs of one [`Way`] → [`Across`], [`Points`], [`Listwise`] or [`Along`], each one match
+//! over the losses, through [`Fast`], for whose types they are compiled.
 
 mod across;
 mod along;
 mod counts;
+mod element;
 mod grades;
+mod lists;
 mod pairs;
 mod points;
-
-use std::any::TypeId;
 
 use pulp::Simd;
 
 use self::across::{Across, Block, POINT_ITEMS};
 use self::along::{Along, Listwise, Long, Order};
 use self::counts::Counts;
+pub use self::element::Fast;
 use self::grades::Grades;
+use self::lists::{Entries, Entry, Items, Rows, Taken};
 use self::pairs::rounded_and_lost;
 use self::points::{PointSums, Points};
-use crate::lists::{Flat, List, Place};
+use crate::lists::{List, Place};
 use crate::losses::batch::{self, Job};
 use crate::losses::lambda_loss::log_discount;
 use crate::losses::{Kernel, Loss};
 use crate::order::argsort_descending;
-use crate::vector::{self, Element, FiniteRange, Lanes, Wide};
+use crate::vector::{Lanes, Wide};
 use crate::{Precision, Real};
-
-/// What the kernels need to know of `f32` and `f64`.
-pub trait Fast: Element {
-    /// What scores may spread over: beyond it, exponentials or their quotients leave the range.
-    const SPREAD: f64;
-    /// Between these, products of results with factors stay in the range.
-    const MODERATE: (f64, f64);
-    /// Between these, so do products with item weights.
-    const WEIGHTS: (f64, f64);
-    /// The largest magnitude of a label whose 2^ψ, times anything else, stays in the range.
-    const LARGEST_LABEL: f64;
-    /// So many ratios as large as the spread allows, times K, have a product in the range of f64.
-    const RATIOS: usize;
-    /// List-MLE of no more items is faster in O(K²), side by side, than in order.
-    const UNSORTED: usize;
-    /// The fewest items that a list must have for kernels in this type.
-    const FEWEST_ITEMS: usize;
-    /// Beyond it, e^−x is no normal number.
-    const LARGEST_EXPONENT: f64;
-    /// Whether products with whole numbers are exact in f64.
-    const EXACT_PRODUCTS: bool;
-    /// The least mean of logarithms that a product of their arguments tells exactly.
-    const LEAST_LOG: f64;
-
-    fn buffers(room: &mut Buffers) -> &mut OfType<Self>;
-
-    // The kernels, as functions that are not generic: these would be compiled again in every crate
-    // that calls them.
-
-    fn across(lists: usize, kernel: Across<'_, Self>);
-    fn listwise(kernel: Listwise<'_, Self>);
-    fn points(kernel: Points<'_, Self>);
-    fn along(kernel: Along<'_, Self>) -> f64;
-    fn finite_range(numbers: &[Self]) -> Option<(f64, f64)>;
-
-    /// The slice itself where F is this type.
-    fn same<F: Real>(slice: &mut [F]) -> Option<&mut [Self]> {
-        if TypeId::of::<F>() != TypeId::of::<Self>() {
-            return None;
-        }
-        pulp::bytemuck::try_cast_slice_mut(slice).ok()
-    }
-}
-
-/// A type's kernels.
-macro_rules! kernels {
-    () => {
-        fn across(lists: usize, kernel: Across<'_, Self>) {
-            vector::dispatch_for::<Self, _>(lists, kernel);
-        }
-
-        fn listwise(kernel: Listwise<'_, Self>) {
-            vector::dispatch(kernel);
-        }
-
-        fn points(kernel: Points<'_, Self>) {
-            vector::dispatch(kernel);
-        }
-
-        fn along(kernel: Along<'_, Self>) -> f64 {
-            vector::dispatch(kernel)
-        }
-
-        fn finite_range(numbers: &[Self]) -> Option<(f64, f64)> {
-            vector::dispatch_for::<Self, _>(numbers.len(), FiniteRange(numbers))
-        }
-    };
-}
-
-impl Fast for f32 {
-    kernels!();
-
-    const SPREAD: f64 = 80.0;
-    const RATIOS: usize = 7;
-    const UNSORTED: usize = 144;
-    const MODERATE: (f64, f64) = (1e-28, 1e28);
-    const WEIGHTS: (f64, f64) = (1e-8, 1e8);
-    const LARGEST_LABEL: f64 = 30.0;
-    const FEWEST_ITEMS: usize = 8;
-    const LARGEST_EXPONENT: f64 = 87.0;
-    const EXACT_PRODUCTS: bool = true;
-    const LEAST_LOG: f64 = 4e-9; // 2⁻²⁸: the products are in f64
-
-    fn buffers(room: &mut Buffers) -> &mut OfType<Self> {
-        &mut room.single
-    }
-}
-
-impl Fast for f64 {
-    kernels!();
-
-    const SPREAD: f64 = 600.0;
-    const RATIOS: usize = 1;
-    const UNSORTED: usize = 72;
-    const MODERATE: (f64, f64) = (1e-200, 1e200);
-    const WEIGHTS: (f64, f64) = (1e-100, 1e100);
-    const LARGEST_LABEL: f64 = 500.0;
-    const FEWEST_ITEMS: usize = 2;
-    const LARGEST_EXPONENT: f64 = 708.0;
-    const EXACT_PRODUCTS: bool = false;
-    const LEAST_LOG: f64 = 1e-290;
-
-    fn buffers(room: &mut Buffers) -> &mut OfType<Self> {
-        &mut room.double
-    }
-}
 
 /// No instruction set has more lanes.
 const MOST_LANES: usize = 16;
@@ -199,224 +95,6 @@ struct Bench<F> {
     wide: [Vec<f64>; 2],
     /// 1/D of the ranks from 1 on, rounded, and what rounding took.
     rank_discounts: Vec<[F; 2]>,
-}
-
-/// A list, and where in the [`Items`] of a batch it lies.
-#[derive(Debug, Clone, Copy, Default)]
-struct Entry {
-    place: Place,
-    start: usize,
-    end: usize,
-    /// Whether an item weight is not 1.
-    weighted: bool,
-}
-
-impl From<Place> for Entry {
-    fn from(place: Place) -> Self {
-        Self { place, start: place.start, end: place.end, weighted: false }
-    }
-}
-
-impl Entry {
-    /// Lists of one kernel and length come together.
-    fn key(&self) -> (usize, bool) {
-        (self.len(), self.weighted)
-    }
-
-    fn len(&self) -> usize {
-        self.end - self.start
-    }
-}
-
-/// Items of many lists.
-#[derive(Debug, Clone, Copy)]
-struct Items<'a, F> {
-    scores: &'a [F],
-    labels: &'a [F],
-    /// Empty where all are 1.
-    weights: &'a [F],
-    /// How far from the start of its list an item stands in the caller's arrays; none where no item
-    /// of a list is left out.
-    index: Option<&'a [usize]>,
-}
-
-impl<'a, F: Real> Items<'a, F> {
-    fn standing(lists: &Flat<'a, F>) -> Self {
-        Self { scores: lists.scores, labels: lists.labels, weights: &[], index: None }
-    }
-
-    fn rows(&self, Entry { start, end, weighted, .. }: Entry) -> Rows<'a, F> {
-        let weights = if weighted { &self.weights[start..end] } else { &[] };
-        Rows { scores: &self.scores[start..end], labels: &self.labels[start..end], weights }
-    }
-}
-
-/// The items of one list.
-#[derive(Debug, Clone, Copy)]
-struct Rows<'a, F> {
-    scores: &'a [F],
-    labels: &'a [F],
-    /// Empty where all are 1.
-    weights: &'a [F],
-}
-
-impl<F> Default for Rows<'_, F> {
-    fn default() -> Self {
-        Self { scores: &[], labels: &[], weights: &[] }
-    }
-}
-
-impl<F: Real> Rows<'_, F> {
-    /// Whether no product with a weight leaves the range that a product without does not leave.
-    fn weights_are_moderate(&self) -> bool {
-        let (least, greatest) = F::WEIGHTS;
-        let moderate = |weight: f64| weight == 0.0 || (least..=greatest).contains(&weight);
-        self.weights.iter().all(|weight| moderate(weight.widen()))
-    }
-
-    fn labels_are_equal(&self) -> bool {
-        self.labels.iter().all(|&label| label == self.labels[0])
-    }
-
-    fn least_score(&self) -> F {
-        let least = self.scores.iter().fold(F::infinity(), |least, &score| least.min(score));
-        if self.scores.is_empty() { F::zero() } else { least }
-    }
-}
-
-/// Items that exist, taken out of the caller's arrays.
-#[derive(Debug, Clone, Default)]
-struct Taken<F> {
-    scores: Vec<F>,
-    labels: Vec<F>,
-    weights: Vec<F>,
-    index: Vec<usize>,
-}
-
-impl<F: Real> Taken<F> {
-    fn clear(&mut self) {
-        let Self { scores, labels, weights, index } = self;
-        for numbers in [scores, labels, weights] {
-            numbers.clear();
-        }
-        index.clear();
-    }
-
-    fn take<G: Real>(&mut self, lists: &Flat<'_, G>, place: Place) -> Entry {
-        let Self { scores, labels, weights, index } = self;
-        let start = scores.len();
-        let pairs =
-            [(scores, Some(lists.scores)), (labels, Some(lists.labels)), (weights, lists.weights)];
-        for (taken, numbers) in pairs {
-            let Some(numbers) = numbers else { continue };
-            let numbers = numbers[place.start..place.end].iter().map(|x| F::narrow(x.widen()));
-            match lists.mask {
-                None => taken.extend(numbers),
-                Some(mask) => {
-                    let numbers = numbers.zip(&mask[place.start..place.end]);
-                    taken.extend(numbers.filter(|(_, exists)| **exists).map(|(x, _)| x));
-                }
-            }
-        }
-        if lists.mask.is_some() {
-            let exists = |&item: &usize| lists.exists(place.start + item);
-            index.extend((0..place.len()).filter(exists));
-        }
-        let weighted = self.weights.get(start..).is_some_and(|w| w.iter().any(|&w| w != F::one()));
-        Entry { place, start, end: self.scores.len(), weighted }
-    }
-
-    fn items(&self, are_masked: bool) -> Items<'_, F> {
-        let Self { scores, labels, weights, index } = self;
-        let index = are_masked.then_some(index.as_slice());
-        Items { scores, labels, weights, index }
-    }
-}
-
-/// Lists to compute.
-#[derive(Debug, Clone, Copy)]
-enum Entries<'a> {
-    Listed(&'a [Entry]),
-    /// So many lists of one size, one after another in the caller's arrays; in the [`Items`], so much
-    /// further to the front.
-    Equal {
-        first: Place,
-        lists: usize,
-        shift: usize,
-    },
-}
-
-impl Entries<'_> {
-    fn len(self) -> usize {
-        match self {
-            Self::Listed(entries) => entries.len(),
-            Self::Equal { lists, .. } => lists,
-        }
-    }
-
-    #[inline(always)]
-    fn get(self, nth: usize) -> Entry {
-        match self {
-            Self::Listed(entries) => entries[nth],
-            Self::Equal { first, shift, .. } => {
-                let start = first.start + nth * first.len();
-                let place = Place { list: first.list + nth, start, end: start + first.len() };
-                let (start, end) = (place.start - shift, place.end - shift);
-                Entry { place, start, end, weighted: false }
-            }
-        }
-    }
-
-    /// So many lists from the `first` on as one, if they are unweighted, of one size, and their items
-    /// one after another.
-    #[inline(always)]
-    fn rectangle(self, first: usize, lists: usize) -> Option<Entry> {
-        let last = first + lists - 1;
-        if last >= self.len() {
-            return None;
-        }
-        if let Self::Listed(entries) = self {
-            let alike = |two: &[Entry]| two[0].end == two[1].start && two[0].len() == two[1].len();
-            if entries[first].weighted || !entries[first..=last].windows(2).all(alike) {
-                return None;
-            }
-        }
-        Some(Entry { end: self.get(last).end, ..self.get(first) })
-    }
-
-    fn iter(self) -> impl Iterator<Item = Entry> {
-        (0..self.len()).map(move |nth| self.get(nth))
-    }
-
-    /// The number of items of the longest list.
-    fn longest(self) -> usize {
-        match self {
-            Self::Listed(entries) => entries.iter().map(Entry::len).max().unwrap_or(0),
-            Self::Equal { first, .. } => first.len(),
-        }
-    }
-
-    /// The number of items of all lists.
-    fn items(self) -> usize {
-        match self {
-            Self::Listed(entries) => entries.iter().map(Entry::len).sum(),
-            Self::Equal { first, lists, .. } => lists * first.len(),
-        }
-    }
-
-    /// The place in the caller's arrays that the lists fill, none of others between them.
-    fn whole(self) -> Option<Place> {
-        let next = |two: &[Entry]| {
-            let [one, other] = [two[0].place, two[1].place];
-            one.list + 1 == other.list && one.end == other.start
-        };
-        let in_a_row = match self {
-            Self::Listed(entries) => entries.windows(2).all(next),
-            Self::Equal { .. } => true,
-        };
-        let last = self.len().checked_sub(1).filter(|_| in_a_row)?;
-        Some(Place { end: self.get(last).place.end, ..self.get(0).place })
-    }
 }
 
 /// How a list is computed.

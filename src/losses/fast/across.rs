@@ -170,7 +170,7 @@ impl<F: Real> WithSimd for Across<'_, F> {
 impl<F: Real> Block<F> {
     /// Computes the values of the lists, and their gradients times the factors.
     #[inline(always)]
-    fn compute<S: Simd, L: Loss<F>>(
+    fn compute<S: Simd, L: BlockLoss<F>>(
         &mut self,
         simd: S,
         loss: L,
@@ -181,7 +181,7 @@ impl<F: Real> Block<F> {
 }
 
 /// A loss of lists side by side.
-trait Loss<F: Real> {
+trait BlockLoss<F: Real> {
     /// The lists' values; to be added to these, 0 where a list can be trusted to the kernel, else NaN;
     /// and the gradients.
     fn compute<S: Simd>(
@@ -209,7 +209,7 @@ struct OfBlock<'a, F, L> {
     values: &'a mut [f64],
 }
 
-impl<F: Real, L: Loss<F>> WithSimd for OfBlock<'_, F, L> {
+impl<F: Real, L: BlockLoss<F>> WithSimd for OfBlock<'_, F, L> {
     type Output = ();
 
     #[inline(always)]
@@ -253,7 +253,7 @@ impl<S: Simd, F: Real> Slopes<'_, S, F> {
 
 struct Squared;
 
-impl<F: Real> Loss<F> for Squared {
+impl<F: Real> BlockLoss<F> for Squared {
     #[inline(always)]
     fn compute<S: Simd>(
         self,
@@ -268,7 +268,7 @@ impl<F: Real> Loss<F> for Squared {
 
 struct Sigmoid;
 
-impl<F: Real> Loss<F> for Sigmoid {
+impl<F: Real> BlockLoss<F> for Sigmoid {
     #[inline(always)]
     fn compute<S: Simd>(
         self,

@@ -4,7 +4,7 @@ use pulp::Simd;
 
 use super::super::TILE;
 use super::super::pairs::{ItemWeights, Unit, Weights};
-use super::{Loss, Side, Slopes, Spare, exponentials, extremes};
+use super::{BlockLoss, Side, Slopes, Spare, exponentials, extremes};
 use crate::Real;
 use crate::vector::{Lanes, LogProduct, Wide};
 
@@ -16,7 +16,7 @@ use crate::vector::{Lanes, LogProduct, Wide};
 /// the greatest, of which there may be several: the others of these, too, count.
 pub(super) struct Softmax;
 
-impl<F: Real> Loss<F> for Softmax {
+impl<F: Real> BlockLoss<F> for Softmax {
     #[inline(always)]
     fn compute<S: Simd>(
         self,
@@ -99,7 +99,7 @@ impl<F: Real> Loss<F> for Softmax {
 /// l = Σ_k w_k log(1 + A_k/E_k), ∂l/∂s_k = E_k Σ_{i before k} w_i/C_i − w_k A_k/C_k.
 pub(super) struct ListMle;
 
-impl<F: Real> Loss<F> for ListMle {
+impl<F: Real> BlockLoss<F> for ListMle {
     #[inline(always)]
     fn compute<S: Simd>(
         self,

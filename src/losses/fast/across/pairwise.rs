@@ -9,7 +9,7 @@ use super::super::pairs::{
     WeightedPairs, fill_gains,
 };
 use super::super::{TILE, add_at};
-use super::{Loss, Side, Slopes, Spare, exponentials};
+use super::{BlockLoss, Side, Slopes, Spare, exponentials};
 use crate::vector::{Lanes, Wide};
 use crate::{Precision, Real};
 
@@ -18,7 +18,7 @@ pub(super) struct Hinge {
     pub(super) precision: Precision,
 }
 
-impl<F: Real> Loss<F> for Hinge {
+impl<F: Real> BlockLoss<F> for Hinge {
     #[inline(always)]
     fn compute<S: Simd>(
         self,
@@ -43,7 +43,7 @@ impl<F: Real> Loss<F> for Hinge {
 
 pub(super) struct Logistic;
 
-impl<F: Real> Loss<F> for Logistic {
+impl<F: Real> BlockLoss<F> for Logistic {
     #[inline(always)]
     fn compute<S: Simd>(
         self,
@@ -70,7 +70,7 @@ pub(super) struct Lambda<'a, F> {
     pub(super) rank_discounts: &'a [[F; 2]],
 }
 
-impl<F: Real> Loss<F> for Lambda<'_, F> {
+impl<F: Real> BlockLoss<F> for Lambda<'_, F> {
     #[inline(always)]
     fn compute<S: Simd>(
         self,

@@ -144,8 +144,10 @@ impl<F: Real> WithSimd for Across<'_, F> {
             }
             let results = (&factors[first..][..lanes], &mut values[first..][..lanes]);
             match kernel {
-                Kernel::PointMse => block.compute(simd, Squared, results),
-                Kernel::PointSigmoid => block.compute(simd, Sigmoid, results),
+                Kernel::PointMse | Kernel::PointSigmoid => {
+                    let is_sigmoid = kernel == Kernel::PointSigmoid;
+                    block.compute(simd, Point { is_sigmoid }, results);
+                }
                 Kernel::Softmax => block.compute(simd, Softmax, results),
                 Kernel::ListMle => block.compute(simd, ListMle, results),
                 Kernel::PairHinge => block.compute(simd, Hinge { precision }, results),
@@ -251,24 +253,11 @@ impl<S: Simd, F: Real> Slopes<'_, S, F> {
     }
 }
 
-struct Squared;
-
-impl<F: Real> BlockLoss<F> for Squared {
-    #[inline(always)]
-    fn compute<S: Simd>(
-        self,
-        simd: S,
-        side: Side<'_, S, F>,
-        _: &mut Spare<F>,
-        grad: &mut Slopes<'_, S, F>,
-    ) -> (Wide<S, F>, Lanes<S, F>) {
-        points::<S, F, SquaredError<S, F>>(simd, side, grad)
-    }
+struct Point {
+    is_sigmoid: bool,
 }
 
-struct Sigmoid;
-
-impl<F: Real> BlockLoss<F> for Sigmoid {
+impl<F: Real> BlockLoss<F> for Point {
     #[inline(always)]
     fn compute<S: Simd>(
         self,
@@ -277,7 +266,11 @@ impl<F: Real> BlockLoss<F> for Sigmoid {
         _: &mut Spare<F>,
         grad: &mut Slopes<'_, S, F>,
     ) -> (Wide<S, F>, Lanes<S, F>) {
-        points::<S, F, CrossEntropy<S, F>>(simd, side, grad)
+        if self.is_sigmoid {
+            points::<S, F, CrossEntropy<S, F>>(simd, side, grad)
+        } else {
+            points::<S, F, SquaredError<S, F>>(simd, side, grad)
+        }
     }
 }
 

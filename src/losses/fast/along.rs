@@ -144,6 +144,15 @@ fn range<S: Simd, F: Real>(simd: S, scores: &[F]) -> (f64, f64) {
     (least, greatest)
 }
 
+/// Fills in e^(s − midrange); returns what the scores spread over.
+#[inline(always)]
+fn fill_exps_from_midrange<S: Simd, F: Real>(simd: S, scores: &[F], exps: &mut Vec<F>) -> f64 {
+    let (least, greatest) = range::<S, F>(simd, scores);
+    let spread = greatest - least;
+    fill_exps(simd, scores, least + spread * 0.5, exps);
+    spread
+}
+
 /// Fills in e^(s − anchor).
 #[inline(always)]
 fn fill_exps<S: Simd, F: Real>(simd: S, scores: &[F], anchor: f64, exps: &mut Vec<F>) {

@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 use super::super::TILE;
 use super::super::grades::Grades;
 use super::super::pairs::{LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains};
-use super::{Columns, Long, fill_exps, range};
+use super::{Columns, Long, fill_exps_from_midrange};
 use crate::Real;
 use crate::vector::{Lanes, Wide};
 
@@ -28,11 +28,9 @@ impl<F: Real> WithSimd for ByGrade<'_, F> {
         let Self { is_lambda, long, grades, by_score, rank_discounts } = self;
         let Long { scores, labels, exps, gains, discounts, sums, columns, grad, places, wide } =
             long;
-        let (least, greatest) = range::<S, F>(simd, scores);
-        if greatest - least > F::SPREAD {
+        if fill_exps_from_midrange(simd, scores, exps) > F::SPREAD {
             return f64::NAN;
         }
-        fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
         let (scores, labels) = (F::vectors::<S>(scores), F::vectors::<S>(labels));
         let pairs = LogisticPairs::of(simd, scores, labels, F::vectors::<S>(exps));
         let [slopes, ..] = wide;

@@ -4,7 +4,7 @@ use pulp::{Simd, WithSimd};
 
 use super::super::pairs::{LambdaWeights, LogisticPairs, OfLane, Pairs, WeightedPairs, fill_gains};
 use super::super::{MOST_LANES, TILE};
-use super::{Columns, Long, fill_exps, range};
+use super::{Columns, Long, fill_exps_from_midrange};
 use crate::Real;
 use crate::vector::{Lanes, LogProduct, Wide};
 
@@ -24,8 +24,7 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
         let Self { long, rank_discounts } = self;
         let Long { scores, labels, exps, gains, discounts, sums, columns, grad, .. } = long;
         let items = grad.len();
-        let (least, greatest) = range::<S, F>(simd, scores);
-        fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
+        let spread = fill_exps_from_midrange(simd, scores, exps);
         // Of items that fill up, a pair comes to 0.
         exps[items..].fill(F::zero());
         for numbers in &mut *gains {
@@ -34,7 +33,7 @@ impl<F: Real> WithSimd for Lambda<'_, F> {
         labels[items..].fill(F::zero());
         let trust = fill_gains::<S, F>(simd, F::vectors::<S>(labels), gains);
         let trust = Wide::from_lanes(trust).total().round();
-        if greatest - least > F::SPREAD || trust != 0.0 {
+        if spread > F::SPREAD || trust != 0.0 {
             return f64::NAN;
         }
         labels[items..].fill(F::nan());
@@ -114,12 +113,10 @@ impl<F: Real> WithSimd for Logistic<'_, F> {
         const COLUMNS: usize = 32;
         let Long { scores, labels, exps, sums, columns, grad, .. } = self.long;
         let (items, lanes) = (grad.len(), F::lanes::<S>());
-        let (least, greatest) = range::<S, F>(simd, scores);
         // An exponential over the product of two must not leave the range either.
-        if greatest - least > 0.7 * F::SPREAD {
+        if fill_exps_from_midrange(simd, scores, exps) > 0.7 * F::SPREAD {
             return f64::NAN;
         }
-        fill_exps(simd, scores, least + (greatest - least) * 0.5, exps);
         exps[items..].fill(F::zero());
 
         let of = |x: F::Vector<S>| Lanes::<S, F>::of(simd, x);

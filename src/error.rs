@@ -63,12 +63,10 @@ pub enum Error {
         /// The greatest score of the list.
         greatest: f64,
     },
-    /// A setting that has no meaning where it is used.
-    Setting {
-        /// Its name.
-        name: &'static str,
-        /// Why it has none.
-        reason: &'static str,
+    /// Soft targets for a loss that compares no pairs.
+    Targets {
+        /// The loss.
+        loss: String,
     },
     /// A parameter, such as β, lies outside its range.
     Parameter {
@@ -133,7 +131,9 @@ impl fmt::Display for Error {
                 f,
                 "scores of list {list:?}: the difference of {greatest:e} and {least:e} overflows"
             ),
-            Self::Setting { name, reason } => write!(f, "{name}: {reason}"),
+            Self::Targets { loss } => {
+                write!(f, "targets: they weigh pairs, which {loss} does not compare")
+            }
             Self::Parameter { name, value, range } => {
                 write!(f, "{name} is {value}, which is not {range}")
             }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use ndarray::{ArrayRef, ArrayRef1, Dimension, Ix1, RemoveAxis};
 
 use crate::check::{Mask, dimension, finite, in_order, same_shape, unravel, within};
+use crate::engine::Native as _;
 use crate::{Error, Precision, Real};
 
 /// Lists of scored and labelled items, checked when they are made.
@@ -212,6 +213,16 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
         self.batch.clone()
     }
 
+    /// A direction in the space of the scores, checked like them.
+    pub(crate) fn direction(&self, direction: &ArrayRef<F, D>) -> Result<Vec<F>, Error> {
+        same_shape("direction", direction.shape(), self.shape.slice())?;
+        let numbers = in_order(direction).into_owned();
+        for (item, &number) in numbers.iter().enumerate().filter(|(k, _)| self.mask.exists(*k)) {
+            finite("direction", number, || unravel(item, self.shape.slice()))?;
+        }
+        Ok(numbers)
+    }
+
     /// The ranges of scores and labels over all lists.
     pub(crate) fn ranges(&self) -> &Ranges {
         &self.ranges
@@ -225,6 +236,8 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
             mask: self.mask.get(),
             weights: self.weights.as_deref(),
             list_weights: self.list_weights.as_deref(),
+            targets: None,
+            direction: None,
             sizes: self.sizes,
         }
     }
@@ -256,7 +269,7 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
     /// The ranges of scores and labels, and whether all is in order.
     fn survey(&mut self) -> Result<(), Error> {
         if self.mask.is_none() && self.weights.is_none() && self.list_weights.is_none() {
-            let (scores, labels) = (finite_range(&self.scores), finite_range(&self.labels));
+            let [scores, labels] = [&self.scores, &self.labels].map(|x| F::Engine::finite_range(x));
             if let (Some(scores), Some(labels)) = (scores, labels) {
                 (self.ranges.scores, self.ranges.labels) = (scores, labels);
                 return Ok(());
@@ -302,6 +315,10 @@ pub(crate) struct Flat<'a, F> {
     pub(crate) mask: Option<&'a [bool]>,
     pub(crate) weights: Option<&'a [F]>,
     pub(crate) list_weights: Option<&'a [F]>,
+    /// Ψ of each list, row by row: weights of ordered pairs in place of labels.
+    pub(crate) targets: Option<&'a [F]>,
+    /// The direction that Hessians are multiplied with, of the scores' shape.
+    pub(crate) direction: Option<&'a [F]>,
     sizes: Sizes<'a>,
 }
 
@@ -315,7 +332,6 @@ impl<'a, F: Real> Flat<'a, F> {
     }
 
     /// The number of items that every list takes up, where it is one.
-    #[cfg(feature = "simd")]
     pub(crate) fn equal_size(&self) -> Option<usize> {
         match self.sizes {
             Sizes::Equal { size, .. } => Some(size),
@@ -357,7 +373,6 @@ impl<'a, F: Real> Flat<'a, F> {
     }
 
     /// Whether neither masked items nor item weights are to be looked after.
-    #[cfg(feature = "simd")]
     pub(crate) fn is_plain(&self) -> bool {
         self.mask.is_none() && self.weights.is_none()
     }
@@ -385,13 +400,34 @@ impl<'a, F: Real> Flat<'a, F> {
     where
         'a: 's,
     {
-        let ListBuffers { scores, labels, weights } = buffers;
-        List {
+        self.whole_list(place, buffers).0
+    }
+
+    /// The list at `place`, its direction and its soft targets, where there are any.
+    pub(crate) fn whole_list<'s>(&self, place: Place, buffers: &'s mut ListBuffers) -> WholeList<'s>
+    where
+        'a: 's,
+    {
+        let ListBuffers { scores, labels, weights, direction, targets } = buffers;
+        let list = List {
             scores: self.items(place, self.scores, scores),
             labels: self.items(place, self.labels, labels),
             weights: self.weights.map(|all| self.items(place, all, weights)),
             precision: F::PRECISION,
-        }
+        };
+        let direction = self.direction.map(|all| self.items(place, all, direction));
+        let targets = self.targets.map(|all| {
+            let len = place.len();
+            let matrix = &all[place.list * len * len..][..len * len];
+            let exists = |item: usize| self.exists(place.start + item);
+            targets.clear();
+            for (row, line) in matrix.chunks_exact(len.max(1)).enumerate() {
+                let line = line.iter().enumerate().filter(|(item, _)| exists(row) && exists(*item));
+                targets.extend(line.map(|(_, target)| target.widen()));
+            }
+            &targets[..]
+        });
+        (list, direction, targets)
     }
 
     fn items<'s>(&self, place: Place, all: &'s [F], buffer: &'s mut Vec<f64>) -> &'s [f64] {
@@ -405,23 +441,6 @@ impl<'a, F: Real> Flat<'a, F> {
     }
 }
 
-/// The least and the greatest number, or None where one is not finite.
-#[cfg(feature = "simd")]
-fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
-    F::finite_range(numbers)
-}
-
-/// The least and the greatest number, or None where one is not finite.
-#[cfg(not(feature = "simd"))]
-fn finite_range<F: Real>(numbers: &[F]) -> Option<(f64, f64)> {
-    let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
-    for number in numbers {
-        let number = number.widen();
-        (least, greatest) = (least.min(number), greatest.max(number));
-    }
-    numbers.iter().all(|number| number.is_finite()).then_some((least, greatest))
-}
-
 /// Where a list stands in the flat arrays.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place {
@@ -430,7 +449,6 @@ pub(crate) struct Place {
     pub(crate) end: usize,
 }
 
-#[cfg(feature = "simd")]
 impl Place {
     pub(crate) fn len(&self) -> usize {
         self.end - self.start
@@ -443,7 +461,12 @@ pub(crate) struct ListBuffers {
     scores: Vec<f64>,
     labels: Vec<f64>,
     weights: Vec<f64>,
+    direction: Vec<f64>,
+    targets: Vec<f64>,
 }
+
+/// One list, its direction and its soft targets, where there are any.
+pub(crate) type WholeList<'a> = (List<'a>, Option<&'a [f64]>, Option<&'a [f64]>);
 
 /// One list as a [`Loss`](crate::losses::Loss) sees it: the items that exist, in `f64`.
 #[derive(Debug, Clone, Copy)]
@@ -455,10 +478,13 @@ pub struct List<'a> {
 }
 
 impl<'a> List<'a> {
-    /// A list without weights.
-    #[cfg(feature = "simd")]
-    pub(crate) fn bare(scores: &'a [f64], labels: &'a [f64], precision: Precision) -> Self {
-        Self { scores, labels, weights: None, precision }
+    pub(crate) fn new(
+        scores: &'a [f64],
+        labels: &'a [f64],
+        weights: Option<&'a [f64]>,
+        precision: Precision,
+    ) -> Self {
+        Self { scores, labels, weights, precision }
     }
 
     /// The number K of items.

@@ -1,4 +1,4 @@
-//! The losses, and the batch loop that they share.
+//! The losses, on lists and batches of lists.
 //!
 //! A [`Loss`] is a function of one list: the scores and labels of K items in, a value and its
 //! gradient with respect to the scores out. [`LossExt`], which every `Loss` has, applies it to
@@ -15,39 +15,67 @@
 //! | [`Softmax`] | −Σ_k (ψ_k / Σψ) log softmax(s)_k | Eq. 11 | InfoNCA, ListNet |
 //! | [`LambdaLoss`] | Σ_{ψ_i > ψ_j} Δ_ij log(1 + e^−(s_i − s_j)) | Eq. 8 | LiPO-λ, LambdaRank |
 //!
-//! Other objectives need these besides, the pair functions φ as [`PairLoss::unweighted`]; which
-//! objective is which loss of which reward says [`objectives`](crate::objectives).
+//! [`PAPER`] lists these seven by name, and `"lambda-loss".parse::<Box<dyn Loss>>()` finds one.
 //!
-//! | loss or pair function | value | known as |
+//! # The grid
+//!
+//! A pair loss is a [`PairLoss`] of two values, one for each axis, and every combination is fast:
+//!
+//! | pair function φ | value at the margin d | known as |
 //! |---|---|---|
-//! | [`Hinge::with_margin`] | φ(d) = max(0, δ − d) | SLiC-HF, RRHF (δ = 0) |
-//! | [`SquaredDifference`] | φ(d) = (d − t)² | IPO |
-//! | [`SmoothedLogistic`] | φ(d) = −(1 − ε) log σ(d) − ε log σ(−d) | cDPO |
-//! | [`RobustLogistic`] | φ(d) = \[−(1 − ε) log σ(d) + ε log σ(−d)\] / (1 − 2ε) | robust DPO |
+//! | [`Logistic`] | log(1 + e^−d) | DPO, RankNet |
+//! | [`SmoothedLogistic`] | −(1 − ε) log σ(d) − ε log σ(−d) | cDPO |
+//! | [`RobustLogistic`] | \[−(1 − ε) log σ(d) + ε log σ(−d)\] / (1 − 2ε) | robust DPO |
 //! | [`TargetMargin`] | φ(d − γ), of any φ | SimPO |
-//! | [`SoftPairLoss`] | Σ_{i ≠ j} Ψ_ij φ(s_i − s_j), of any φ | |
+//! | [`Hinge`] | max(0, δ − d) | SLiC, SLiC-HF, RRHF (δ = 0) |
+//! | [`SquaredDifference`] | (d − t)² | IPO |
+//!
+//! | pair weight Δ | value | known as |
+//! |---|---|---|
+//! | [`Unweighted`] | 1 | |
+//! | [`LambdaWeight`] | \|G_i − G_j\| · \|1/D(τ_i) − 1/D(τ_j)\| | LiPO-λ, LambdaRank |
+//! | [`GainDifference`] | \|G_i − G_j\| | |
+//! | [`DiscountDifference`] | \|1/D(τ_i) − 1/D(τ_j)\| | |
+//!
+//! Lists with soft targets ([`ListsBuilder::targets`](crate::lists::ListsBuilder::targets)) weigh every
+//! ordered pair by its target in place of asking which label is greater.
+//!
+//! | other list losses | value | known as |
+//! |---|---|---|
 //! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
 //!
+//! Which published objective is which loss of which reward says [`objectives`](crate::objectives).
+//!
 //! # A loss of your own
 //!
-//! One function of one list is all; batches, masks, ragged lists, reductions and `dyn` come with it.
+//! A pair function is a [`PairFunction`], a pair weight a [`PairWeight`], a point loss a
+//! [`PointFunction`]: each is one formula, and as fast as the built-in ones. Anything else is a
+//! [`ListFunction`], one function of one list in `f64`. Batches, masks, ragged lists, reductions and
+//! `dyn` come with all of them.
 //!
 //! ```
-//! use lipo::{List, losses::{Loss, LossExt, Scratch}};
+//! use lipo::{List, losses::{ListFunction, ListResults, Loss, LossExt, Work}};
 //! use ndarray::array;
 //!
 //! /// Σ_k |ψ_k − s_k|
+//! #[derive(Debug)]
 //! struct PointAbsolute;
 //!
-//! impl Loss for PointAbsolute {
-//!     fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
+//! impl ListFunction for PointAbsolute {
+//!     fn list(&self, list: &List<'_>, results: &mut ListResults<'_>) -> f64 {
 //!         let mut value = 0.0;
 //!         for (k, (s, psi)) in list.scores().iter().zip(list.labels()).enumerate() {
 //!             value += list.weight(k) * (s - psi).abs();
-//!             grad[k] = list.weight(k) * if s == psi { 0.0 } else { (s - psi).signum() };
+//!             results.gradient()[k] = list.weight(k) * if s == psi { 0.0 } else { (s - psi).signum() };
 //!         }
 //!         value
+//!     }
+//! }
+//!
+//! impl Loss for PointAbsolute {
+//!     fn work(&self) -> Work<'_> {
+//!         Work::list(self)
 //!     }
 //! }
 //!
@@ -59,66 +87,60 @@
 //! # Ok::<(), lipo::Error>(())
 //! ```
 
+use std::borrow::Cow;
+use std::fmt::Debug;
+
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
+use crate::engine::{self, Outputs, Shape};
 use crate::lists::Ranges;
-use crate::numeric::{DoubleDouble, Sum};
-use crate::{Error, List, Lists, Real};
+use crate::{Error, List, Lists, Precision, Real};
 
-mod batch;
-#[cfg(feature = "simd")]
-pub(crate) mod fast;
-mod lambda_loss;
-mod list_mle;
-mod nca;
-mod pair_hinge;
-mod pair_logistic;
-mod pair_robust;
-mod pair_smoothed;
-mod pair_squared;
-mod pairs;
-mod point_mse;
-mod point_sigmoid;
-mod pro;
-mod soft_pairs;
-mod softmax;
-mod target_margin;
+mod list;
+mod named;
+mod pair;
+mod point;
+mod reduction;
 
-pub use batch::Workspace;
-pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
-pub use list_mle::ListMle;
-pub use nca::Nca;
-pub use pair_hinge::{Hinge, PairHinge};
-pub use pair_logistic::{Logistic, PairLogistic};
-pub use pair_robust::RobustLogistic;
-pub use pair_smoothed::SmoothedLogistic;
-pub use pair_squared::SquaredDifference;
-#[doc(hidden)]
-pub use pairs::PairKernels;
-pub use pairs::{PairFunction, PairLoss, PairTerm, PairWeight, Unweighted};
-pub use point_mse::PointMse;
-pub use point_sigmoid::PointSigmoid;
-pub use pro::Pro;
-pub use soft_pairs::SoftPairLoss;
-pub use softmax::Softmax;
-pub use target_margin::TargetMargin;
+pub use crate::engine::{
+    Diagonal, Family, ListFunction, ListResults, Pair, PairFunction, PairTerm, PairWeight, Point,
+    PointFunction, PointTerm, PositionWeights, RankedList, ShareFunction, Shares, Unweighted,
+    WeightColumns, Work, Workspace,
+};
+pub use crate::numeric::number::{Number, Softplus};
+pub use list::{ListMle, Nca, Pro, Softmax};
+pub use named::{PAPER, UnknownLoss};
+pub use pair::{
+    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
+    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+};
+pub use point::{PointLoss, PointMse, PointSigmoid};
+pub use reduction::{Reduction, Total};
 
-/// A ranking loss: a value of one list and its gradient.
+/// A ranking loss: a value of one list and its derivatives.
 ///
-/// To write one, implement [`list`](Self::list); to apply one, use [`LossExt`]. Whatever the
-/// precision of the caller's arrays, a list comes in `f64` and its results are rounded at the end.
-/// The trait is object safe: `Vec<Box<dyn Loss>>` holds losses to compare.
-pub trait Loss: Send + Sync {
-    /// The value of a list; `grad`, of the list's length, becomes its gradient with respect to the
-    /// scores.
-    ///
-    /// The list has at least one item and has passed [`check`](Self::check). What `grad` holds
-    /// before is not specified. `scratch` is room that lasts from list to list
-    /// ([`Scratch::zeros`]).
-    fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64;
+/// To apply one, use [`LossExt`]; to write one, see the [module](self). The trait is object safe:
+/// `Vec<Box<dyn Loss>>` holds losses to compare, and `&L`, `Box<L>`, `Rc<L>` and `Arc<L>` of a loss are
+/// losses, as fast as what they point to. A type that wraps a loss forwards `work`, `domain` and
+/// `check`.
+pub trait Loss: Debug + Send + Sync {
+    /// What the engine is to compute.
+    fn work(&self) -> Work<'_>;
 
-    /// Whether the list is in the loss's domain; every list is asked before the first is computed.
+    /// The name, such as `lambda-loss`; for a loss of one's own, how it is printed for debugging.
+    fn name(&self) -> Cow<'static, str> {
+        Cow::Owned(format!("{self:?}"))
+    }
+
+    /// The scores and labels that the loss is defined for, in arrays of a precision.
+    fn domain(&self, precision: Precision) -> Domain {
+        let _ = precision;
+        Domain::ANY
+    }
+
+    /// Whether a list is in the domain, where this is more than [`domain`](Self::domain) says; asked
+    /// only if [`Domain::check`] is set.
     ///
     /// # Errors
     ///
@@ -129,206 +151,100 @@ pub trait Loss: Send + Sync {
     }
 
     /// The number of terms of a list, for [`Reduction::MeanOverTerms`]: its items for a point loss,
-    /// its ordered pairs for a pair loss, 1 for a list loss, which is the default.
-    fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> u64 {
-        let _ = (list, scratch);
-        1
+    /// its ordered pairs for a pair loss, 1 for a list loss.
+    fn terms(&self, list: &List<'_>) -> u64 {
+        match self.work().0 {
+            Shape::Points(function) if !function.takes_shares() => list.len() as u64,
+            Shape::Pairs(work) => pair::count(list, work.function.traits().ties),
+            _ => 1,
+        }
+    }
+}
+
+/// The scores and labels that a loss is defined for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Domain {
+    /// The least and the greatest label.
+    pub labels: (f64, f64),
+    /// These bounds in words, such as "in \[0, 1\]".
+    pub range: &'static str,
+    /// Whether the loss takes differences of scores, so that none may overflow.
+    pub differences: bool,
+    /// Whether [`Loss::check`] has more to say.
+    pub check: bool,
+}
+
+impl Domain {
+    /// Any finite scores and labels.
+    pub const ANY: Self = Self {
+        labels: (f64::NEG_INFINITY, f64::INFINITY),
+        range: "any number",
+        differences: false,
+        check: false,
+    };
+
+    /// Scores whose differences do not overflow, and any labels.
+    pub const DIFFERENCES: Self = Self { differences: true, ..Self::ANY };
+
+    /// The same scores with labels from `least` to `greatest`, which `range` says in words.
+    #[must_use]
+    pub const fn with_labels(self, least: f64, greatest: f64, range: &'static str) -> Self {
+        Self { labels: (least, greatest), range, ..self }
     }
 
-    /// Whether `check` passes every list of which all scores and labels lie in these ranges; to be
-    /// false where it cannot be told.
-    #[doc(hidden)]
-    fn accepts(&self, ranges: &Ranges) -> bool {
-        let _ = ranges;
-        false
+    /// The same with a further [`Loss::check`].
+    #[must_use]
+    pub const fn with_check(self) -> Self {
+        Self { check: true, ..self }
     }
 
-    /// The fast kernel for this loss, if there is one.
-    #[doc(hidden)]
-    fn kernel(&self) -> Option<Kernel> {
-        None
+    /// Whether all lists within these ranges are in the domain, so that none need be looked at.
+    fn holds(&self, ranges: &Ranges) -> bool {
+        let (least, greatest) = ranges.labels;
+        let labels = least >= self.labels.0 && greatest <= self.labels.1 || least > greatest;
+        !self.check && labels && (!self.differences || ranges.spread_is_finite())
+    }
+
+    fn check(&self, list: &List<'_>) -> Result<(), Error> {
+        if self.differences {
+            list.check_spread()?;
+        }
+        let (least, greatest) = self.labels;
+        match list.labels().iter().position(|label| !(least..=greatest).contains(label)) {
+            Some(item) => Err(list.label_out_of_range(item, self.range)),
+            None => Ok(()),
+        }
     }
 }
 
 macro_rules! forward_loss {
     ($($pointer:ty),*) => {$(
         impl<L: Loss + ?Sized> Loss for $pointer {
-            fn list(&self, list: &List<'_>, grad: &mut [f64], scratch: &mut Scratch) -> f64 {
-                (**self).list(list, grad, scratch)
+            fn work(&self) -> Work<'_> {
+                (**self).work()
+            }
+
+            fn name(&self) -> Cow<'static, str> {
+                (**self).name()
+            }
+
+            fn domain(&self, precision: Precision) -> Domain {
+                (**self).domain(precision)
             }
 
             fn check(&self, list: &List<'_>) -> Result<(), Error> {
                 (**self).check(list)
             }
 
-            fn terms(&self, list: &List<'_>, scratch: &mut Scratch) -> u64 {
-                (**self).terms(list, scratch)
-            }
-
-            fn accepts(&self, ranges: &Ranges) -> bool {
-                (**self).accepts(ranges)
-            }
-
-            fn kernel(&self) -> Option<Kernel> {
-                (**self).kernel()
+            fn terms(&self, list: &List<'_>) -> u64 {
+                (**self).terms(list)
             }
         }
     )*};
 }
 
-forward_loss!(&L, Box<L>);
-
-/// The losses that have fast kernels.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kernel {
-    PointMse,
-    PointSigmoid,
-    Softmax,
-    ListMle,
-    PairHinge,
-    PairLogistic,
-    /// With the weight of the DCG, up to a rank.
-    LambdaLoss {
-        cutoff: usize,
-    },
-}
-
-#[cfg(feature = "simd")]
-impl Kernel {
-    fn is_of_pairs(self) -> bool {
-        matches!(self, Self::PairHinge | Self::PairLogistic | Self::LambdaLoss { .. })
-    }
-}
-
-/// How the values of lists become one.
-///
-/// W are the list weights, 1 where none are given, l the per-list values; the gradient is that of
-/// the reduced value. [`LossExt::per_list`] does not reduce at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Reduction {
-    /// Σ W·l / N, N the number of lists with at least one item (LiPO, Eq. 3); 0 where N = 0.
-    #[default]
-    MeanOverLists,
-    /// Σ W·l.
-    Sum,
-    /// Σ W·l divided by the number of terms of all lists ([`Loss::terms`]), which is Rax's mean; 0
-    /// where there are none.
-    MeanOverTerms,
-}
-
-/// The part of a [`Workspace`] that a [`Loss`] may use within a list.
-#[derive(Debug, Clone, Default)]
-pub struct Scratch {
-    numbers: Vec<f64>,
-    pub(crate) order: Vec<usize>,
-    pub(crate) grad: Vec<Sum>,
-    pub(crate) list_mle: Vec<list_mle::Step>,
-    pub(crate) softmax: Vec<softmax::Item>,
-    pub(crate) pair_weights: lambda_loss::Tables,
-}
-
-impl Scratch {
-    /// Room for `len` numbers, all 0, for a [`Loss`] to use as it likes.
-    pub fn zeros(&mut self, len: usize) -> &mut [f64] {
-        self.numbers.clear();
-        self.numbers.resize(len, 0.0);
-        &mut self.numbers
-    }
-}
-
-/// What a batch adds up to, before it is reduced.
-///
-/// Totals of parts of a batch (shards, blocks of a stream) add up to that of the whole, up to the
-/// rounding of a compensated sum: that is how to reduce what does not fit into one call. The values
-/// are added up in `f64`, before any of them is rounded to `f32`.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Total {
-    // Two sums, so that a finite mean of values near the end of the range does not overflow.
-    moderate: Sum,
-    large: Sum,
-    lists: usize,
-    terms: u64,
-}
-
-impl Total {
-    const LARGE: f64 = 1e280;
-    /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
-    const SHRINK: f64 = 6.223_015_277_861_142e-61;
-
-    /// Adds the values of lists without weights.
-    fn add_all(&mut self, values: &[f64]) {
-        #[cfg(feature = "simd")]
-        {
-            use crate::vector::{SumAndGreatest, dispatch_for};
-            let (sum, greatest) = dispatch_for::<f64, _>(values.len(), SumAndGreatest(values));
-            if greatest < Self::LARGE {
-                return self.moderate.add_exact(sum);
-            }
-        }
-        for &value in values {
-            self.add(1.0, value);
-        }
-    }
-
-    fn add(&mut self, weight: f64, value: f64) {
-        // A weight of 0 takes part, with 0, even where the value is infinite.
-        if weight == 0.0 {
-            return;
-        }
-        if (weight * value).abs() < Self::LARGE {
-            self.moderate.add_exact(DoubleDouble::product(weight, value));
-        } else {
-            self.large.add_exact(DoubleDouble::product(weight, value * Self::SHRINK));
-        }
-    }
-
-    /// The total of both.
-    #[must_use]
-    pub fn merge(mut self, other: Self) -> Self {
-        self.moderate.add_exact(other.moderate.exact());
-        self.large.add_exact(other.large.exact());
-        self.lists += other.lists;
-        self.terms += other.terms;
-        self
-    }
-
-    /// The reduced value.
-    #[must_use]
-    pub fn reduce<F: Real>(&self, reduction: Reduction) -> F {
-        let divisor = self.divisor(reduction);
-        if divisor == 0.0 {
-            return F::zero();
-        }
-        // The quotient by 1 is exact, and not worth its time where there is one list.
-        let mean =
-            |sum: Sum| if divisor == 1.0 { sum.exact() } else { sum.exact() / divisor.into() };
-        let large = mean(self.large).round() / Self::SHRINK;
-        F::narrow((mean(self.moderate) + large.into()).round())
-    }
-
-    /// The number of lists with at least one item.
-    #[must_use]
-    pub fn lists(&self) -> usize {
-        self.lists
-    }
-
-    /// The number of terms ([`Loss::terms`]).
-    #[must_use]
-    pub fn terms(&self) -> u64 {
-        self.terms
-    }
-
-    /// What the sum is divided by; 0 where there is nothing to divide.
-    fn divisor(&self, reduction: Reduction) -> f64 {
-        match reduction {
-            Reduction::MeanOverLists => self.lists as f64,
-            Reduction::Sum => 1.0,
-            Reduction::MeanOverTerms => self.terms as f64,
-        }
-    }
-}
+forward_loss!(&L, Box<L>, std::sync::Arc<L>);
 
 /// Every [`Loss`] on arrays.
 ///
@@ -359,7 +275,7 @@ pub trait LossExt: Loss {
     /// use ndarray::array;
     ///
     /// let (value, grad) =
-    ///     PairLogistic::default().value_and_grad(&array![0.3_f64, 0.1], &array![1.0, 0.0])?;
+    ///     PairLogistic.value_and_grad(&array![0.3_f64, 0.1], &array![1.0, 0.0])?;
     /// assert!((value - 0.598139).abs() < 1e-6); // log(1 + e^-0.2)
     /// assert!((grad[0] + 0.450166).abs() < 1e-6); // -1/(1 + e^0.2)
     /// # Ok::<(), lipo::Error>(())
@@ -407,7 +323,124 @@ pub trait LossExt: Loss {
         let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
         let divisor = total.divisor(reduction);
         with_slice(grad, |grad| {
-            batch::evaluate(self, &lists.flat(), Some(divisor), &mut total, Some(grad), workspace);
+            let outputs = Outputs { gradient: Some(grad), ..Outputs::default() };
+            evaluate(self, lists, Some(divisor), outputs, &mut total, workspace);
+        });
+        Ok(total.reduce(reduction))
+    }
+
+    /// The reduced value of `lists`, its gradient, and the diagonal of its Hessian with respect to the
+    /// scores, in one pass. Pair weights that depend on the ranks are constants in both, as in LightGBM.
+    ///
+    /// ```
+    /// use lipo::{Lists, losses::{Diagonal, LossExt, PairLogistic, Reduction}};
+    /// use ndarray::array;
+    ///
+    /// let (scores, labels) = (array![0.3_f64, 0.1], array![1.0, 0.0]);
+    /// let lists = Lists::dense(&scores, &labels).build()?;
+    /// let (_, _, diagonal) =
+    ///     PairLogistic.reduced_with_diagonal(&lists, Reduction::Sum, Diagonal::Exact)?;
+    /// assert!((diagonal[0] - 0.247517).abs() < 1e-6); // σ(0.2) σ(-0.2)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`reduced`](Self::reduced).
+    #[allow(clippy::type_complexity)] // three results, which users destructure
+    fn reduced_with_diagonal<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+        which: Diagonal,
+    ) -> Result<(F, Array<F, D>, Array<F, D>), Error> {
+        let (mut grad, mut diagonal) = (Array::zeros(lists.shape()), Array::zeros(lists.shape()));
+        let workspace = &mut Workspace::default();
+        let results = (&mut *grad, &mut *diagonal);
+        let value = self.reduced_with_diagonal_into(lists, reduction, which, results, workspace)?;
+        Ok((value, grad, diagonal))
+    }
+
+    /// [`reduced_with_diagonal`](Self::reduced_with_diagonal) with the gradient and the diagonal
+    /// written to the caller's arrays.
+    ///
+    /// # Errors
+    ///
+    /// Those of `reduced`, and [`Error::Shape`] where an array does not have the scores' shape.
+    fn reduced_with_diagonal_into<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+        which: Diagonal,
+        (grad, diagonal): (&mut ArrayRef<F, D>, &mut ArrayRef<F, D>),
+        workspace: &mut Workspace,
+    ) -> Result<F, Error> {
+        same_shape("gradient", grad.shape(), lists.shape().slice())?;
+        same_shape("diagonal", diagonal.shape(), lists.shape().slice())?;
+        let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
+        let divisor = total.divisor(reduction);
+        with_slice(grad, |grad| {
+            with_slice(diagonal, |diagonal| {
+                let diagonal = Some((which, diagonal));
+                let outputs = Outputs { gradient: Some(grad), diagonal, product: None };
+                evaluate(self, lists, Some(divisor), outputs, &mut total, workspace);
+            });
+        });
+        Ok(total.reduce(reduction))
+    }
+
+    /// The product of the Hessian of the reduced value with a direction, both of the scores' shape.
+    ///
+    /// ```
+    /// use lipo::{Lists, losses::{LossExt, PointMse, Reduction}};
+    /// use ndarray::array;
+    ///
+    /// let (scores, labels) = (array![0.3_f64, 0.1], array![1.0, 0.0]);
+    /// let lists = Lists::dense(&scores, &labels).build()?;
+    /// let product = PointMse.hessian_product(&lists, Reduction::Sum, &array![1.0, -2.0])?;
+    /// assert_eq!(product, array![2.0, -4.0]);
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`reduced`](Self::reduced); [`Error::Shape`] where the direction does not have the
+    /// scores' shape, and [`Error::NotFinite`] where an entry at an item that exists is not finite.
+    fn hessian_product<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+        direction: &ArrayRef<F, D>,
+    ) -> Result<Array<F, D>, Error> {
+        let mut product = Array::zeros(lists.shape());
+        let workspace = &mut Workspace::default();
+        self.hessian_product_into(lists, reduction, direction, &mut product, workspace)?;
+        Ok(product)
+    }
+
+    /// [`hessian_product`](Self::hessian_product) written to the caller's array.
+    ///
+    /// # Errors
+    ///
+    /// As for `hessian_product`.
+    fn hessian_product_into<F: Real, D: Dimension, B: Dimension>(
+        &self,
+        lists: &Lists<'_, F, D, B>,
+        reduction: Reduction,
+        direction: &ArrayRef<F, D>,
+        product: &mut ArrayRef<F, D>,
+        workspace: &mut Workspace,
+    ) -> Result<F, Error> {
+        same_shape("product", product.shape(), lists.shape().slice())?;
+        let direction = lists.direction(direction)?;
+        let mut total = count(self, lists, reduction == Reduction::MeanOverTerms, workspace)?;
+        let divisor = total.divisor(reduction);
+        with_slice(product, |product| {
+            let mut flat = lists.flat();
+            flat.direction = Some(&direction);
+            let outputs = Outputs { product: Some(product), ..Outputs::default() };
+            engine::evaluate(self.work(), &flat, Some(divisor), outputs, workspace);
+            add_up(&mut total, flat.list_weights, workspace.values());
         });
         Ok(total.reduce(reduction))
     }
@@ -445,7 +478,8 @@ pub trait LossExt: Loss {
         same_shape("gradient", grad.shape(), lists.shape().slice())?;
         let mut total = count(self, lists, true, workspace)?;
         with_slice(grad, |grad| {
-            batch::evaluate(self, &lists.flat(), None, &mut total, Some(grad), workspace);
+            let outputs = Outputs { gradient: Some(grad), ..Outputs::default() };
+            evaluate(self, lists, None, outputs, &mut total, workspace);
         });
         for (out, &value) in values.iter_mut().zip(workspace.values()) {
             *out = F::narrow(value);
@@ -476,8 +510,31 @@ fn total<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
     let mut total = count(loss, lists, with_terms, workspace)?;
-    batch::evaluate(loss, &lists.flat(), Some(1.0), &mut total, None, workspace);
+    evaluate(loss, lists, Some(1.0), Outputs::default(), &mut total, workspace);
     Ok(total)
+}
+
+/// Computes every list, and adds the values up.
+fn evaluate<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
+    loss: &L,
+    lists: &Lists<'_, F, D, B>,
+    divisor: Option<f64>,
+    outputs: Outputs<'_, F>,
+    total: &mut Total,
+    workspace: &mut Workspace,
+) {
+    let flat = lists.flat();
+    engine::evaluate(loss.work(), &flat, divisor, outputs, workspace);
+    add_up(total, flat.list_weights, workspace.values());
+}
+
+fn add_up<F: Real>(total: &mut Total, weights: Option<&[F]>, values: &[f64]) {
+    let weights = weights.filter(|weights| weights.iter().any(|&weight| weight != F::one()));
+    let Some(weights) = weights else { return total.add_all(values) };
+    // The weight of a list without items, whose value is 0, may be anything.
+    for (weight, &value) in weights.iter().zip(values).filter(|(_, value)| **value != 0.0) {
+        total.add(weight.widen(), value);
+    }
 }
 
 /// Calls `write` with the array's elements, which it fills, in logical order.
@@ -500,21 +557,28 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
 ) -> Result<Total, Error> {
     let flat = lists.flat();
+    if flat.targets.is_some() && !matches!(loss.work().0, Shape::Pairs(_)) {
+        return Err(Error::Targets { loss: loss.name().into_owned() });
+    }
     let mut total = Total::default();
-    if !with_terms && loss.accepts(lists.ranges()) {
+    let domain = loss.domain(F::PRECISION);
+    if !with_terms && domain.holds(lists.ranges()) {
         total.lists = flat.count();
         return Ok(total);
     }
-    let (buffers, scratch) = workspace.for_lists();
+    let buffers = workspace.for_lists();
     for place in flat.places() {
-        let list = flat.list(place, buffers);
+        let (list, _, targets) = flat.whole_list(place, buffers);
         if list.is_empty() {
             continue;
         }
-        loss.check(&list).map_err(|error| lists.in_callers_arrays(error, place))?;
+        let checked = domain.check(&list);
+        let checked = if domain.check { checked.and_then(|()| loss.check(&list)) } else { checked };
+        checked.map_err(|error| lists.in_callers_arrays(error, place))?;
         total.lists += 1;
         if with_terms {
-            total.terms += loss.terms(&list, scratch);
+            let ordered_pairs = (list.len() * (list.len() - 1)) as u64;
+            total.terms += if targets.is_some() { ordered_pairs } else { loss.terms(&list) };
         }
     }
     Ok(total)

@@ -2,6 +2,8 @@
 //! exponential and logarithm to the last bit, seeded random numbers.
 
 mod double_double;
+pub(crate) mod extended;
+pub(crate) mod number;
 mod random;
 
 pub(crate) use double_double::DoubleDouble;
@@ -25,7 +27,6 @@ impl Sum {
     }
 
     /// [`add`](Self::add) of what does not overflow.
-    #[cfg(feature = "simd")]
     pub(crate) fn add_moderate(&mut self, term: f64) {
         let rounded = self.rounded + term;
         let of_term = rounded - self.rounded;
@@ -34,7 +35,6 @@ impl Sum {
     }
 
     /// Adds what is far below the sum's precision.
-    #[cfg(feature = "simd")]
     pub(crate) fn add_lost(&mut self, term: f64) {
         self.lost += term;
     }

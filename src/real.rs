@@ -5,16 +5,22 @@ use std::fmt::{Debug, Display};
 use num_traits::Float;
 
 mod sealed {
-    #[cfg(feature = "simd")]
-    pub use crate::losses::fast::Fast;
-    #[cfg(not(feature = "simd"))]
-    pub trait Fast {}
-    #[cfg(not(feature = "simd"))]
-    impl<F> Fast for F {}
+    use crate::engine::{Native, OfDouble, OfSingle};
 
-    pub trait Sealed: Fast {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
+    pub trait Sealed: Sized {
+        /// What the engine needs of the type: on a type of its own, so that nothing of it is in scope
+        /// where a user writes `F: Real`.
+        #[doc(hidden)]
+        type Engine: Native<Number = Self>;
+    }
+
+    impl Sealed for f32 {
+        type Engine = OfSingle;
+    }
+
+    impl Sealed for f64 {
+        type Engine = OfDouble;
+    }
 }
 
 /// `f32` or `f64`: the element type of every array that goes in or comes out.

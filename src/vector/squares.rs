@@ -1,6 +1,6 @@
 //! Transposing, by squares that the machine's registers take.
 
-use crate::vector::Element;
+use super::element::Element;
 use pulp::bytemuck;
 
 #[cfg(target_arch = "x86_64")]
@@ -30,27 +30,27 @@ impl Squares {
     #[inline(always)]
     pub(crate) fn transpose<F: Element>(
         self,
-        from: &[F],
+        from: &[F::Number],
         (rows, columns): (usize, usize),
-        into: &mut [F],
+        into: &mut [F::Number],
     ) {
         // A constant takes bounds and strides out of the loops.
         match (rows, columns) {
-            (8, 8) => self.transpose_any(from, (8, 8), into),
-            (8, _) => self.transpose_any(from, (8, columns), into),
-            (_, 8) => self.transpose_any(from, (rows, 8), into),
-            (2, _) => self.transpose_any(from, (2, columns), into),
-            (_, 2) => self.transpose_any(from, (rows, 2), into),
-            _ => self.transpose_any(from, (rows, columns), into),
+            (8, 8) => self.transpose_any::<F>(from, (8, 8), into),
+            (8, _) => self.transpose_any::<F>(from, (8, columns), into),
+            (_, 8) => self.transpose_any::<F>(from, (rows, 8), into),
+            (2, _) => self.transpose_any::<F>(from, (2, columns), into),
+            (_, 2) => self.transpose_any::<F>(from, (rows, 2), into),
+            _ => self.transpose_any::<F>(from, (rows, columns), into),
         }
     }
 
     #[inline(always)]
     fn transpose_any<F: Element>(
         self,
-        from: &[F],
+        from: &[F::Number],
         (rows, columns): (usize, usize),
-        into: &mut [F],
+        into: &mut [F::Number],
     ) {
         let (from, into) = (&from[..rows * columns], &mut into[..rows * columns]);
         let side = F::SIDE;
@@ -86,7 +86,7 @@ impl Squares {
 
 /// The rows of a square, one after another.
 #[inline(always)]
-fn numbers<F: Element>(square: &mut F::Square) -> &mut [F] {
+fn numbers<F: Element>(square: &mut F::Square) -> &mut [F::Number] {
     bytemuck::cast_slice_mut(std::slice::from_mut(square))
 }
 
@@ -143,13 +143,13 @@ pub(super) fn transposed_f64(avx: Avx, _: [[f64; 4]; 4]) -> [[f64; 4]; 4] {
 mod tests {
     use super::*;
 
-    fn squares_are_transposed_as_numbers_are<F: crate::Real>() {
+    fn squares_are_transposed_as_numbers_are<E: Element>() {
         for (rows, columns) in [(1, 1), (2, 7), (4, 4), (8, 8), (16, 8), (8, 21), (9, 12), (0, 3)] {
-            let from: Vec<_> = (0..rows * columns).map(|k| F::narrow(k as f64)).collect();
-            let mut into = vec![F::nan(); from.len()];
-            Squares::new().transpose(&from, (rows, columns), &mut into);
+            let from: Vec<_> = (0..rows * columns).map(|k| E::from_f64(k as f64)).collect();
+            let mut into = vec![E::from_f64(f64::NAN); from.len()];
+            Squares::new().transpose::<E>(&from, (rows, columns), &mut into);
             let mut plainly = into.clone();
-            Squares { avx: None }.transpose(&from, (rows, columns), &mut plainly);
+            Squares { avx: None }.transpose::<E>(&from, (rows, columns), &mut plainly);
             for row in 0..rows {
                 for column in 0..columns {
                     let number = from[row * columns + column];
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn squares_of_either_type_are_transposed() {
-        squares_are_transposed_as_numbers_are::<f32>();
-        squares_are_transposed_as_numbers_are::<f64>();
+        squares_are_transposed_as_numbers_are::<super::super::element::Single>();
+        squares_are_transposed_as_numbers_are::<super::super::element::Double>();
     }
 }

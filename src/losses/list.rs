@@ -1,0 +1,11 @@
+//! Losses of whole lists: one file a formula.
+
+mod list_mle;
+mod nca;
+mod pro;
+mod softmax;
+
+pub use list_mle::ListMle;
+pub use nca::Nca;
+pub use pro::Pro;
+pub use softmax::Softmax;

@@ -1,0 +1,5 @@
+//! Pair weights: one file a formula.
+
+mod lambda;
+
+pub use lambda::{DiscountDifference, GainDifference, LambdaWeight};

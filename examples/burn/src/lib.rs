@@ -52,6 +52,7 @@ pub fn surrogate<const D: usize>(
 /// # Panics
 ///
 /// As [`Tensor::into_data`]: where the device fails to hand over its data.
+#[must_use]
 pub fn to_array<F: Element>(x: &Tensor<2>) -> Array2<F> {
     let numbers = x.clone().try_into_vec_as().expect("a tensor that can be read");
     Array2::from_shape_vec(x.dims(), numbers).expect("as many numbers as the shape says")

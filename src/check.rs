@@ -78,6 +78,10 @@ pub(crate) fn in_order<T: Copy, D: Dimension>(array: &ArrayRef<T, D>) -> Cow<'_,
 pub(crate) struct Mask<'a>(Option<Cow<'a, [bool]>>);
 
 impl<'a> Mask<'a> {
+    pub(crate) fn none() -> Self {
+        Self(None)
+    }
+
     pub(crate) fn new<D: Dimension>(
         mask: Option<&'a ArrayRef<bool, D>>,
         expected: &[usize],

@@ -97,10 +97,32 @@ mod real;
 pub mod scores;
 mod vector;
 
+pub mod prelude {
+    //! What most programs need: `use lipo::prelude::*`.
+    //!
+    //! ```
+    //! use lipo::prelude::*;
+    //!
+    //! let loss = LambdaLoss.value(&ndarray::array![0.0_f64, 1.0], &ndarray::array![1.0, 0.0])?;
+    //! assert!((loss - 0.484686).abs() < 1e-6);
+    //! # Ok::<(), lipo::Error>(())
+    //! ```
+
+    pub use crate::losses::{
+        LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PairLoss, PointMse,
+        PointSigmoid, Reduction, Softmax, Workspace,
+    };
+    pub use crate::metrics::{Metric, MetricExt};
+    pub use crate::{Error, Lists, Real, ndarray};
+}
+
 /// The README's examples, so that they stay true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The array crate whose arrays go in and come out.
+pub use ndarray;
 
 pub use error::Error;
 pub use lists::{List, Lists};

@@ -94,6 +94,7 @@ pub mod objectives;
 pub mod order;
 mod real;
 pub mod scores;
+mod streams;
 #[cfg(feature = "simd")]
 mod vector;
 

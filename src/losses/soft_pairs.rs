@@ -71,7 +71,7 @@ impl<P: PairFunction> SoftPairLoss<P> {
     /// // The third response of the list is padding.
     /// let wins = array![[0.5_f64, 0.75, 0.0], [0.25, 0.5, 0.0], [0.0, 0.0, 0.5]];
     /// let mask = array![true, true, false];
-    /// let psi = labels::from_win_probabilities_masked(&wins, &mask)?;
+    /// let psi = labels::WinProbabilities::new(&wins).mask(&mask).labels()?;
     /// let scores = array![1.0, 0.0, f64::NAN];
     /// let lists = Lists::dense(&scores, &psi).mask(&mask).build()?;
     /// let loss = SoftPairLoss { function: Logistic };

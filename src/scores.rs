@@ -9,8 +9,11 @@
 //! And back, from the loss's gradient to that of the policy's log-probabilities, by the `backward`
 //! of each in the opposite order. From there the model's own back-propagation takes over.
 //!
-//! Every function has an `_into` form, which takes an optional mask and the caller's array, and
-//! allocates nothing as long as the arrays are in standard layout.
+//! Three forms of each, from the shortest to the most general: `scores` and `log_probs` take arrays;
+//! `scores_over` and `log_probs_over` take [`Responses`] and [`Tokens`], which add a mask, a β for each
+//! list, token weights, or another bound of log-probabilities; the `_into` forms write the caller's
+//! array, and allocate nothing as long as the arrays are in standard layout (with the feature `rayon`,
+//! handing out the parts of large arrays does).
 //!
 //! # The rewards
 //!
@@ -22,11 +25,11 @@
 //! | the same, of [`SequenceLogProbs::Mean`] | β log π / \|y\| | SimPO; RRHF and PRO (β = 1) |
 //! | [`FDivergenceReward`] | β f′(π / π_ref) | f-DPO: reverse and forward KL, Jensen–Shannon, α |
 //!
-//! What makes no sense cannot be written: a reference-free reward takes no reference, a divergence
-//! from the reference does not go without one. SimPO's target margin γ is one of pairs, not of
-//! responses (a constant in every score would cancel), so it belongs to the loss:
-//! [`TargetMargin`](crate::losses::TargetMargin). [`objectives`](crate::objectives) has each
-//! published objective as the reward and the loss that make it.
+//! All implement [`Reward`], a function of the log-ratio and its chain rule; a reward of your own does
+//! the same in a few lines, and has every form from [`RewardExt`]. SimPO's target margin γ is one of
+//! pairs, not of responses (a constant in every score would cancel), so it belongs to the loss:
+//! [`TargetMargin`](crate::losses::TargetMargin). [`objectives`](crate::objectives) has each published
+//! objective as the reward and the loss that make it.
 //!
 //! ```
 //! use lipo::scores::{ReferenceFreeReward, SequenceLogProbs};
@@ -51,7 +54,8 @@
 //! bounds the exponents of its f-divergences (at 80 in `f32`, in earlier versions at the logarithm
 //! of the largest number), so that past the bound a response no longer learns. Here a score
 //! beyond the type is ±∞, which [`Lists`](crate::Lists) report with its place; such a list can be
-//! masked. The token log-probabilities go in as they are, too.
+//! masked. The token log-probabilities go in as they are, too: what half precision rounds above 0
+//! passes up to 0.1, or up to the bound that [`Responses::at_most`] and [`Tokens::at_most`] set.
 
 use ndarray::{Array, ArrayRef, Dimension};
 

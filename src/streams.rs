@@ -183,8 +183,8 @@ pub(crate) const FEW_LANES: usize = 8;
 
 /// The sum of a row's numbers times their weights, and the greatest of those that exist or 0.
 ///
-/// Blocks of 8 times the lanes are added plainly and their sums with compensation: the error is at
-/// most 12 u Σ|terms| however long the row is, where u is that of `f64`.
+/// Blocks of [`block`] numbers are added plainly and their sums with compensation: for `f64` the error
+/// is at most 12 u Σ|terms| however long the row is.
 #[inline(always)]
 pub(crate) fn row_sum<F: Real, W: Weight<F>, const L: usize>(
     row: &[F],
@@ -194,7 +194,7 @@ pub(crate) fn row_sum<F: Real, W: Weight<F>, const L: usize>(
     let mut sum = Sum::default();
     let (mut row, mut weights) = (row, weights);
     loop {
-        let length = row.len().min(8 * L);
+        let length = row.len().min(block::<F>(L));
         let (block, rest) = row.split_at(length);
         let (block_weights, rest_weights) = weights.split_at(length);
         sum.add(block_sum(block, block_weights, greatest));
@@ -209,9 +209,8 @@ pub(crate) fn row_sum<F: Real, W: Weight<F>, const L: usize>(
 /// lane of its place among those that exist.
 #[inline(always)]
 pub(crate) fn packed_row_sum<F: Real>(row: &[F], mask: &[bool]) -> f64 {
-    const BLOCK: usize = 8 * FEW_LANES;
     let mut sum = Sum::default();
-    let (mut packed, mut count) = ([F::zero(); BLOCK], 0);
+    let (mut packed, mut count) = ([F::zero(); block::<f32>(FEW_LANES)], 0);
     let mut add = |packed: &[F]| {
         let most = &mut [F::zero(); FEW_LANES];
         sum.add(block_sum(packed, unweighted(packed.len()), most));
@@ -219,13 +218,18 @@ pub(crate) fn packed_row_sum<F: Real>(row: &[F], mask: &[bool]) -> f64 {
     for (&x, &exists) in row.iter().zip(mask) {
         packed[count] = x;
         count += usize::from(exists);
-        if count == BLOCK {
-            add(&packed);
+        if count == block::<F>(FEW_LANES) {
+            add(&packed[..count]);
             count = 0;
         }
     }
     add(&packed[..count]);
     sum.total()
+}
+
+/// How many numbers are added plainly in so many lanes. Those of `f32`, added in `f64`, may be many.
+const fn block<F>(lanes: usize) -> usize {
+    if size_of::<F>() < size_of::<f64>() { 64 * lanes } else { 8 * lanes }
 }
 
 #[inline(always)]
@@ -351,19 +355,29 @@ fn products<F: Real>(
     out: &mut [F],
 ) {
     match subtrahends {
-        None => {
-            for (out, &x) in out.iter_mut().zip(minuends) {
-                *out = F::narrow(factor * x.widen());
-            }
-        }
+        None => write(out, mask, minuends.iter().map(|x| F::narrow(factor * x.widen()))),
         Some(subtrahends) => {
-            for (out, (&x, &y)) in out.iter_mut().zip(minuends.iter().zip(subtrahends)) {
-                *out = F::narrow(factor * (x.widen() - y.widen()));
-            }
+            let differences = minuends.iter().zip(subtrahends);
+            let differences = differences.map(|(x, y)| x.widen() - y.widen());
+            write(out, mask, differences.map(|difference| F::narrow(factor * difference)));
         }
     }
-    for (out, &exists) in out.iter_mut().zip(mask.unwrap_or_default()) {
-        *out = select_unpredictable(exists, *out, F::zero());
+}
+
+/// Writes numbers, 0 where the mask is false.
+#[inline(always)]
+fn write<F: Real>(out: &mut [F], mask: Option<&[bool]>, numbers: impl Iterator<Item = F>) {
+    match mask {
+        None => {
+            for (out, x) in out.iter_mut().zip(numbers) {
+                *out = x;
+            }
+        }
+        Some(mask) => {
+            for ((out, x), &exists) in out.iter_mut().zip(numbers).zip(mask) {
+                *out = select_unpredictable(exists, x, F::zero());
+            }
+        }
     }
 }
 
@@ -390,6 +404,23 @@ mod tests {
                 assert_eq!(sum.to_bits(), alone.to_bits(), "{length} + {padding}");
             }
             assert_eq!(greatest, [0.0; LANES]);
+        }
+    }
+
+    #[test]
+    fn a_packed_row_is_the_row_without_what_is_masked() {
+        let row: Vec<f64> = (0..300_u32).map(|k| f64::from(k * 7919 % 1009) / 1009.0).collect();
+        for kept in [1, 2, 3, 7, 300] {
+            let mask: Vec<bool> = (0..300).map(|k| k % kept == 0).collect();
+            let existing: Vec<f64> = row.iter().step_by(kept).copied().collect();
+            let most = &mut [0.0; FEW_LANES];
+            let alone = row_sum(&existing, unweighted(existing.len()), most);
+            let nan_elsewhere: Vec<f64> = row
+                .iter()
+                .zip(&mask)
+                .map(|(&x, &exists)| if exists { x } else { f64::NAN })
+                .collect();
+            assert_eq!(packed_row_sum(&nan_elsewhere, &mask).to_bits(), alone.to_bits(), "{kept}");
         }
     }
 

@@ -207,10 +207,18 @@ impl<F: Real> Stream for Means<'_, F> {
         };
         let lists = mask.chunks_exact(size.max(1)).zip(wins.chunks_exact((size * size).max(1)));
         for (labels, (mask, wins)) in labels.chunks_exact_mut(size.max(1)).zip(lists) {
-            let count = mask.iter().filter(|&&exists| exists).count() as f64;
+            let existing = mask.iter().filter(|&&exists| exists).count();
+            // Padding is mostly behind the responses, which are then a row as it is.
+            let are_first = !mask[..existing].contains(&false);
+            let count = existing as f64;
             for (k, (label, row)) in labels.iter_mut().zip(wins.chunks_exact(size)).enumerate() {
-                *label =
-                    if mask[k] { F::narrow(packed_row_sum(row, mask) / count) } else { F::zero() };
+                let sum = if are_first {
+                    let most = &mut [F::zero(); FEW_LANES];
+                    row_sum(&row[..existing], unweighted(existing), most)
+                } else {
+                    packed_row_sum(row, mask)
+                };
+                *label = if mask[k] { F::narrow(sum / count) } else { F::zero() };
             }
         }
     }

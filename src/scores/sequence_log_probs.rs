@@ -9,7 +9,7 @@ use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 use super::LogProbBound;
 use crate::check::{in_order, same_shape, unravel, within, write_in_order};
 use crate::numeric::Sum;
-use crate::streams::{self, LANES, Stream, Weight, row_sum, unweighted};
+use crate::streams::{self, LANES, Stream, Weight, Within, row_sum, unweighted};
 use crate::{Error, Real};
 
 /// How the log-probabilities of a response's tokens become that of the response.
@@ -77,7 +77,12 @@ impl<F: Real> TokenWeight<F> for F {
     const NAME: &'static str = "token weights";
 
     fn check<D: Dimension>(weights: &ArrayRef<Self, D>) -> Result<(), Error> {
-        for (token, &weight) in weights.iter().enumerate() {
+        let numbers = &*in_order(weights);
+        let (least, greatest) = (F::zero(), F::max_value());
+        if streams::run(Within { numbers, mask: None, least, greatest }) {
+            return Ok(());
+        }
+        for (token, &weight) in numbers.iter().enumerate() {
             let index = || unravel(token, weights.shape());
             within(Self::NAME, weight, (|weight| weight >= 0.0, "at least 0"), index)?;
         }

@@ -26,7 +26,8 @@ use lipo::losses::{
     LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
     Softmax, Total, Workspace,
 };
-use lipo::{Lists, Real, labels, scores::ImplicitReward};
+use lipo::scores::{ImplicitReward, Responses, RewardExt};
+use lipo::{Lists, Real, labels, labels::WinProbabilities};
 use ndarray::{Array0, Array1, Array2, arr0, aview_mut1};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -288,7 +289,8 @@ impl<'a, F: Number> Record<'a, F> {
         let mut scores = numbers(scores_from, scores, &mask)?;
         if let Some(reference) = self.ref_logps {
             let reference = numbers("ref_logps", &reference, &mask)?;
-            scores = reward.scores_masked(&scores, &reference, &mask).map_err(in_words)?;
+            let responses = Responses::new(&scores, &reference).mask(&mask);
+            scores = reward.scores_over(&responses).map_err(in_words)?;
         }
         let labels = match labels_from {
             "win_probabilities" => {
@@ -299,7 +301,7 @@ impl<'a, F: Number> Record<'a, F> {
                     let row = parse::<Vec<_>>(&place, labels[k])?;
                     wins.row_mut(k).assign(&numbers(&place, &row, &mask)?);
                 }
-                labels::from_win_probabilities_masked(&wins, &mask).map_err(in_words)?
+                WinProbabilities::new(&wins).mask(&mask).labels().map_err(in_words)?
             }
             "ranks" => {
                 let (ranks, mut psi) = (numbers("ranks", labels, &mask)?, Array1::zeros(size));

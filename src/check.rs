@@ -73,6 +73,21 @@ pub(crate) fn in_order<T: Copy, D: Dimension>(array: &ArrayRef<T, D>) -> Cow<'_,
     array.as_slice().map_or_else(|| Cow::Owned(array.iter().copied().collect()), Cow::Borrowed)
 }
 
+/// Writes an array in logical order: where its elements stand so, in place, otherwise by way of a copy.
+pub(crate) fn write_in_order<F: Real, D: Dimension>(
+    array: &mut ArrayRef<F, D>,
+    write: impl FnOnce(&mut [F]),
+) {
+    if let Some(slice) = array.as_slice_mut() {
+        return write(slice);
+    }
+    let mut copy = vec![F::zero(); array.len()];
+    write(&mut copy);
+    for (out, &x) in array.iter_mut().zip(&copy) {
+        *out = x;
+    }
+}
+
 /// Which items exist; all where no mask was given.
 #[derive(Debug, Clone)]
 pub(crate) struct Mask<'a>(Option<Cow<'a, [bool]>>);

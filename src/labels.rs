@@ -6,7 +6,7 @@
 //!
 //! | what is known | what it takes |
 //! |---|---|
-//! | Ψ of all pairs, `[.., K, K]` | [`from_win_probabilities`] |
+//! | Ψ of all pairs, `[.., K, K]` | [`from_win_probabilities`]; checked to add up, [`WinProbabilities`] |
 //! | Ψ of a judge with a bias for what it is shown first | [`symmetrised`] before |
 //! | an order of all | [`from_ranks`], [`win_probabilities_from_ranks`] |
 //! | pointwise rewards | [`win_probabilities_from_rewards`] (Bradley–Terry) |
@@ -162,7 +162,7 @@ pub use ranks::{
     from_ranks, from_ranks_into, win_probabilities_from_ranks, win_probabilities_from_ranks_into,
 };
 pub use win_probabilities::{
-    from_win_probabilities, from_win_probabilities_into, from_win_probabilities_masked,
+    WinProbabilities, from_win_probabilities, from_win_probabilities_into,
     win_probabilities_from_rewards, win_probabilities_from_rewards_into,
 };
 pub use win_rate::{average_win_rate, average_win_rate_with_prior, borda, copeland};

@@ -95,6 +95,7 @@ pub mod objectives;
 pub mod ranking;
 mod real;
 pub mod scores;
+mod streams;
 mod vector;
 
 pub mod prelude {

@@ -612,11 +612,11 @@ fn a_number_that_cannot_be_what_its_field_says_stops_the_run() {
         (r#"{"scores": [1, 0], "labels": [1, 0], "weight": -2}"#, "weight: -2.0 is not at least 0"),
         (
             r#"{"policy_logps": [-1, 2], "ref_logps": [-1, -1], "labels": [1, 0]}"#,
-            "policy_logps[1]: 2.0 is not a log-probability, at most 0 (or 0.001, rounded)",
+            "policy_logps[1]: 2.0 is not a log-probability, at most 0 (or 0.1, rounded)",
         ),
         (
             r#"{"policy_logps": [-1, -2], "ref_logps": [5, -1], "labels": [1, 0]}"#,
-            "ref_logps[0]: 5.0 is not a log-probability, at most 0 (or 0.001, rounded)",
+            "ref_logps[0]: 5.0 is not a log-probability, at most 0 (or 0.1, rounded)",
         ),
     ] {
         stops(&[], malformed, message);

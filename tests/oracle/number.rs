@@ -125,7 +125,7 @@ impl Number {
         let fraction = self.scale(-exponent);
         let nearest = ((fraction.mantissa >> 121) & 63) as usize;
         let quotient = fraction / Self::part(nearest);
-        let whole = Self::from(exponent.unsigned_abs() as usize) * ln_2();
+        let whole = Self::from(usize::try_from(exponent).unwrap()) * ln_2();
         whole + table[nearest] + (quotient - ONE).small_ln_1p()
     }
 
@@ -152,12 +152,19 @@ impl Number {
     }
 }
 
+/// 1/n.
+fn inverse_of(n: usize) -> Number {
+    static TABLE: OnceLock<Vec<Number>> = OnceLock::new();
+    let table = TABLE.get_or_init(|| (1..=256_usize).map(|n| ONE / Number::from(n)).collect());
+    table[n - 1]
+}
+
 /// e^x − 1 by its series.
 fn taylor_expm1(x: Number) -> Number {
-    let (mut sum, mut term, mut n) = (x, x, 1);
+    let (mut sum, mut term, mut n) = (x, x, 1_usize);
     while !term.is_zero() && term.magnitude() > sum.magnitude() - 132 {
         n += 1;
-        term = (term * x) / Number::from(n as usize);
+        term = term * x * inverse_of(n);
         sum += term;
     }
     sum
@@ -170,7 +177,7 @@ fn atanh(x: Number) -> Number {
     while !power.is_zero() && power.magnitude() > sum.magnitude() - 132 {
         n += 2;
         power = power * square;
-        sum += power / Number::from(n);
+        sum += power * inverse_of(n);
     }
     sum
 }
@@ -203,10 +210,10 @@ impl Add for Number {
         if other.is_zero() {
             return self;
         }
-        let first = if self.exponent != other.exponent {
-            self.exponent > other.exponent
-        } else {
+        let first = if self.exponent == other.exponent {
             self.mantissa >= other.mantissa
+        } else {
+            self.exponent > other.exponent
         };
         let (large, small) = if first { (self, other) } else { (other, self) };
         let distance = large.exponent - small.exponent;

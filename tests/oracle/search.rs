@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::accuracy::{BOUND, measure};
+use crate::accuracy::{BOUND, Errors, measure};
 use crate::definitions::Case;
 use crate::losses::{Labels, Subject, subjects};
 
@@ -140,7 +140,9 @@ fn mutate(subject: &Subject, case: &Case, random: &mut Random) -> Case {
         9 if case.len() > 1 => {
             next.scores.remove(k);
             next.labels.remove(k);
-            next.weights.iter_mut().for_each(|weights| drop(weights.remove(k)));
+            if let Some(weights) = &mut next.weights {
+                weights.remove(k);
+            }
         }
         10 => next.weights.iter_mut().for_each(|weights| weights[k] *= nudge),
         _ => next.weights.iter_mut().flatten().for_each(|weight| *weight *= nudge),
@@ -172,7 +174,7 @@ fn search(subject: &Subject, single: bool, effort: Effort) -> (f64, Case) {
         while failures < 25 {
             let next = if error < 0.0 { case.clone() } else { mutate(subject, &case, &mut random) };
             pairs += 10 + next.len() * next.len();
-            match measure(subject, &next).map(|errors| errors.worst()) {
+            match measure(subject, &next).map(Errors::worst) {
                 Some(found) if found > error => (error, case, failures) = (found, next, 0),
                 None if error < 0.0 => break,
                 _ => failures += 1,

@@ -394,7 +394,8 @@ impl Lambda {
         let by = Number::from(a) - Number::from(b);
         match self.gain {
             Gain::Constant => ONE,
-            Gain::Exponential if by.abs() < ONE => (h * (by * ln_2()).exp_m1()).abs(),
+            // Further apart, the difference costs few of the bits to spare.
+            Gain::Exponential if by.abs() < ONE.scale(-10) => (h * (by * ln_2()).exp_m1()).abs(),
             _ => (g - h).abs(),
         }
     }

@@ -8,7 +8,7 @@ use crate::definitions::Case;
 use crate::losses::{Labels, Subject, subjects};
 
 /// Losses that exceed the bounds today, by the precision in which they do.
-const KNOWN_FAULTS: &[(&str, &str)] = &[];
+const KNOWN_FAULTS: &[(&str, &str)] = &[("pair-logistic", "f64")];
 
 /// SplitMix64.
 pub struct Random(u64);
@@ -49,12 +49,18 @@ impl Random {
 
 /// A list in the loss's domain.
 pub fn draw(subject: &Subject, single: bool, random: &mut Random) -> Case {
-    let longest = random.pick(&[1, 2, 2, 3, 4, 5, 7, 8, 9, 16, 17, 33, 64, 65, 137, 300]);
+    // Short lists are where most mistakes are within reach, and a thousand cost what one of 300 does.
+    let longest = match random.below(60) {
+        0 => 300,
+        1..4 => random.pick(&[64, 65, 137]),
+        4..12 => random.pick(&[16, 17, 33]),
+        _ => random.pick(&[1, 2, 2, 3, 4, 5, 7, 8, 9]),
+    };
     let items = if random.below(2) == 0 { longest } else { 1 + random.below(longest) };
     let mut score = draw_score(subject, single, random);
     let mut label = draw_label(subject.labels, random);
     let mut scores: Vec<f64> = (0..items).map(|_| score(random)).collect();
-    if random.below(8) == 0 {
+    if random.below(5) == 0 {
         // A leader, or one left behind, by some distance.
         let lead =
             random.pick(&[1.0, -1.0]) * random.between(1.0, if single { 90.0 } else { 710.0 });
@@ -102,7 +108,7 @@ fn draw_label(labels: Labels, random: &mut Random) -> Draw {
 
 fn draw_weight(single: bool, random: &mut Random) -> Option<Draw> {
     let range = if single { 12.0 } else { 95.0 };
-    Some(match random.below(9) {
+    Some(match random.below(10) {
         0..3 => return None,
         3 => Box::new(|_| 0.3),
         4 => {
@@ -112,6 +118,10 @@ fn draw_weight(single: bool, random: &mut Random) -> Option<Draw> {
         5 => Box::new(|random| random.pick(&[0.0, 1.0])),
         6 => Box::new(|random| random.between(0.0, 3.0)),
         7 => Box::new(|random| random.pick(&[0.3, 1e-3])),
+        8 => {
+            let sizes = [(); 3].map(|()| 10.0_f64.powf(random.between(-range, range)));
+            Box::new(move |random| random.pick(&sizes))
+        }
         _ => Box::new(move |random| 10.0_f64.powf(random.between(-range, range))),
     })
 }
@@ -171,7 +181,7 @@ fn search(subject: &Subject, single: bool, effort: Effort) -> (f64, Case) {
         let mut case = draw(subject, single, &mut random);
         let mut error = -1.0;
         let mut failures = 0;
-        while failures < 25 {
+        while failures < 40 {
             let next = if error < 0.0 { case.clone() } else { mutate(subject, &case, &mut random) };
             pairs += 10 + next.len() * next.len();
             match measure(subject, &next).map(Errors::worst) {
@@ -206,7 +216,7 @@ fn search_finds_no_list_beyond_the_bounds() {
     let seconds: Option<f64> = seconds.map(|seconds| seconds.parse().unwrap());
     let attacks: Vec<(Subject, bool)> =
         subjects().into_iter().flat_map(|subject| [(subject, true), (subject, false)]).collect();
-    let effort = seconds.map_or(Effort::Pairs(150_000), |seconds| {
+    let effort = seconds.map_or(Effort::Pairs(400_000), |seconds| {
         Effort::Time(Duration::from_secs_f64(2.0 * seconds / attacks.len() as f64))
     });
     let (even, odd): (Vec<_>, Vec<_>) = attacks.iter().enumerate().partition(|(n, _)| n % 2 == 0);

@@ -66,7 +66,12 @@ pub fn draw(subject: &Subject, single: bool, random: &mut Random) -> Case {
             random.pick(&[1.0, -1.0]) * random.between(1.0, if single { 90.0 } else { 710.0 });
         scores[random.below(items)] += lead;
     }
-    let labels = (0..items).map(|_| label(random)).collect();
+    let mut labels: Vec<f64> = (0..items).map(|_| label(random)).collect();
+    if random.below(3) == 0 {
+        // Near the optimum, where all that is left is tails.
+        scores.sort_by(f64::total_cmp);
+        labels.sort_by(f64::total_cmp);
+    }
     let weights =
         draw_weight(single, random).map(|mut weight| (0..items).map(|_| weight(random)).collect());
     Case { single, scores, labels, weights }.rounded()
@@ -133,7 +138,8 @@ fn mutate(subject: &Subject, case: &Case, random: &mut Random) -> Case {
     let nudge = 1.0 + random.between(-1.0, 1.0) * random.pick(&[1e-1, 1e-4, 1e-8, 1e-15]);
     match random.below(12) {
         0 => next.scores[k] = draw_score(subject, case.single, random)(random),
-        1 => next.scores[k] = case.scores[other],
+        1 if random.below(2) == 0 => next.scores[k] = case.scores[other],
+        1 => next.scores[k] += random.between(-1.0, 1.0) * if case.single { 90.0 } else { 710.0 },
         2 | 3 => next.scores[k] *= nudge,
         4 => next.scores.iter_mut().for_each(|score| *score *= nudge),
         5 => {
@@ -181,7 +187,8 @@ fn search(subject: &Subject, single: bool, effort: Effort) -> (f64, Case) {
         let mut case = draw(subject, single, &mut random);
         let mut error = -1.0;
         let mut failures = 0;
-        while failures < 40 {
+        let patience = random.pick(&[1, 5, 40]);
+        while failures < patience {
             let next = if error < 0.0 { case.clone() } else { mutate(subject, &case, &mut random) };
             pairs += 10 + next.len() * next.len();
             match measure(subject, &next).map(Errors::worst) {

@@ -1,6 +1,7 @@
 //! The `_into` forms allocate nothing once their workspace has seen the size: counted, for every
 //! loss and metric, dense and ragged, masked and weighted, by an allocator that counts.
 
+#[allow(dead_code, unused_imports)] // a part of it is used here
 mod common;
 
 use lipo::losses::{Discount, Logistic, LossExt, Reduction, ScoreTies, SoftPairLoss, Workspace};

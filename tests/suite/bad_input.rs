@@ -8,11 +8,9 @@
 //! is NaN at once is the easier half. They count how much of it was accepted, so that they cannot
 //! end up testing errors only.
 
-mod common;
-
 use std::cell::Cell;
 
-use common::{
+use crate::common::{
     Definition, Dense, Item, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close, bits,
     every_loss, for_all, loss, losses, takes_differences, value_and_grad,
 };

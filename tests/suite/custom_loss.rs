@@ -5,11 +5,9 @@
 //! what every loss shares. Each result is compared with a loop over the test's own lists. The
 //! losses also check what they are handed, since the trait's docs promise it.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{
+use crate::common::{
     Definition, Dense, Item, Outcome, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close,
     batches, deltas, every_loss, for_all, items, value_and_grad,
 };

@@ -5,11 +5,9 @@
 //! hand for the four weights of the paper's Figure 3(b), and for tied scores with every order of the
 //! tied items written out, of which the rules take the first, the mean, or one by chance.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{
+use crate::common::{
     TIE_RULES, TestList, assert_all_close, assert_close, batches, deltas, for_all, items,
     lambda_weights, mean, value_and_grad,
 };

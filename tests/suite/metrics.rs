@@ -6,11 +6,9 @@
 //! [`defined`] writes each metric down again, in O(K²), as a function of given ranks; over every
 //! order of the tied items it also says what the closed forms of the expectations must be.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{
+use crate::common::{
     Dense, Item, Ragged, TestList, assert_close, batches, custom_discount, fixture, for_all,
     rankings,
 };

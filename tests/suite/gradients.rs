@@ -10,9 +10,7 @@
 //! Tied scores, where a difference would change the ranks, are tested with Δ computed here, from
 //! its definition, and held fixed.
 
-mod common;
-
-use common::{
+use crate::common::{
     Definition, Dense, Item, PairTerms, REDUCTIONS, TIE_RULES, TestList, assert_close, batches,
     deltas, every_loss, for_all, hinge, items, lambda_weights, logistic, mean, slope,
     value_and_grad,

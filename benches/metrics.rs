@@ -12,12 +12,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lipo::losses::ScoreTies;
 use lipo::metrics::{
     self, AveragePrecision, AverageRelevancePosition, Dcg, HitRate, Metric, MetricExt, Ndcg,
     PairAccuracy, Precision, Recall, ReciprocalRank, Tally, Workspace,
 };
-use lipo::{Lists, order};
+use lipo::ranking::ScoreTies;
+use lipo::{Lists, ranking};
 use ndarray::Array1;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
@@ -97,7 +97,7 @@ fn sort(criterion: &mut Criterion) {
         let mut order = Vec::new();
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::new("lipo", size), |bencher| {
-            bencher.iter(|| order::argsort_descending(black_box(&keys), &mut order));
+            bencher.iter(|| ranking::argsort_descending(black_box(&keys), &mut order));
         });
         group.bench_function(BenchmarkId::new("by comparing keys", size), |bencher| {
             bencher.iter(|| {

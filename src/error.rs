@@ -63,13 +63,6 @@ pub enum Error {
         /// The greatest score of the list.
         greatest: f64,
     },
-    /// A setting that has no meaning where it is used.
-    Setting {
-        /// Its name.
-        name: &'static str,
-        /// Why it has none.
-        reason: &'static str,
-    },
     /// A parameter, such as β, lies outside its range.
     Parameter {
         /// Its name.
@@ -133,7 +126,6 @@ impl fmt::Display for Error {
                 f,
                 "scores of list {list:?}: the difference of {greatest:e} and {least:e} overflows"
             ),
-            Self::Setting { name, reason } => write!(f, "{name}: {reason}"),
             Self::Parameter { name, value, range } => {
                 write!(f, "{name} is {value}, which is not {range}")
             }

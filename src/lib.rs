@@ -41,7 +41,7 @@
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`metrics`] | scores and labels | how good the ranking is: NDCG, MAP, pair accuracy, … |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
-//! | [`order`] | keys | orders, under the one rule for ties |
+//! | [`ranking`] | scores; labels; ranks | orders and ranks, gains, discounts, rules for ties |
 //!
 //! # Shapes
 //!
@@ -91,7 +91,7 @@ pub mod losses;
 pub mod metrics;
 mod numeric;
 pub mod objectives;
-pub mod order;
+pub mod ranking;
 mod real;
 pub mod scores;
 #[cfg(feature = "simd")]

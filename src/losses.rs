@@ -86,7 +86,7 @@ mod softmax;
 mod target_margin;
 
 pub use batch::Workspace;
-pub use lambda_loss::{Discount, Gain, LambdaLoss, LambdaWeight, ScoreTies};
+pub use lambda_loss::{LambdaLoss, LambdaWeight};
 pub use list_mle::ListMle;
 pub use nca::Nca;
 pub use pair_hinge::{Hinge, PairHinge};

@@ -3,12 +3,12 @@
 //! A [`Metric`] is a function of one ranked list. [`MetricExt`], which every `Metric` has, applies it
 //! to arrays and to [`Lists`]: dense, ragged, masked, weighted. None has a gradient.
 //!
-//! τ_k is the 1-based rank of item k by score, descending; G the gain and D the discount of a
+//! τ_k is the 1-based rank of item k by score, descending; G the gain and d the discount of a
 //! [`Dcg`]; y_k = 1 where item k is relevant (ψ_k ≥ 1, or another bound), else 0; R = Σ y.
 //!
 //! | metric | of a list | undefined |
 //! |---|---|---|
-//! | [`Dcg`] | Σ_{τ_k ≤ n} w_k G_k / D(τ_k) | never |
+//! | [`Dcg`] | Σ_{τ_k ≤ n} w_k G_k d(τ_k) | never |
 //! | [`Ndcg`] | the DCG over the greatest that any order has | that is 0 |
 //! | [`AveragePrecision`] | Σ_{τ_k ≤ n} y_k precision@τ_k / R; its mean is MAP | R = 0 |
 //! | [`ReciprocalRank`] | 1 / τ of the first relevant item, 0 below rank n; its mean is MRR | R = 0 |
@@ -62,8 +62,8 @@ use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
 use crate::lists::{ListBuffers, Place};
-use crate::losses::ScoreTies;
 use crate::numeric::Sum;
+use crate::ranking::{ScoreTies, argsort};
 use crate::{Error, List, Lists, Real};
 
 mod average_relevance_position;
@@ -528,7 +528,7 @@ fn for_list<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
         // An expectation starts from the order by index.
         let order_by = if ties == ScoreTies::Expected { ScoreTies::ByIndex } else { ties };
         if ordered_by != Some(order_by) {
-            order_by.argsort(&list, random_keys, order);
+            argsort(list.scores(), list.labels(), order_by, random_keys, order);
             ordered_by = Some(order_by);
         }
         each(which, weight, metric.list(&Ranking { list, order, ties }, scratch));

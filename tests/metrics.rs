@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 
 use common::{
     Dense, Item, Ragged, TestList, assert_close, batches, custom_discount, fixture, for_all,
-    rankings,
+    log_discount, of_ranks, rankings,
 };
-use lipo::losses::{Discount, Gain, ScoreTies};
 use lipo::metrics::{
     self, AverageRelevancePosition, Binary, BinaryMeasure, Dcg, HitRate, Metric, MetricExt, Ndcg,
     PairAccuracy, Precision, Recall, ReciprocalRank, Tally, Undefined, Workspace,
 };
+use lipo::ranking::{DiscountTable, LinearGain, ScoreTies, discount_fn, gain_fn};
 use lipo::{Error, Lists, Real};
 use ndarray::{Array, Array1, Array2, Axis, Dimension, array};
 use proptest::prelude::*;
@@ -46,11 +46,9 @@ fn metric(name: &str, ties: ScoreTies) -> Box<dyn Metric> {
     match kind {
         "dcg" => Box::new(dcg),
         "ndcg" => Box::new(ndcg),
-        "linear dcg" => Box::new(dcg.gain(Gain::Linear)),
-        "linear ndcg" => Box::new(ndcg.gain(Gain::Linear)),
-        "custom ndcg" => {
-            Box::new(ndcg.gain(Gain::Custom(odd_gain)).discount(Discount::Custom(custom_discount)))
-        }
+        "linear dcg" => Box::new(dcg.gain(LinearGain)),
+        "linear ndcg" => Box::new(ndcg.gain(LinearGain)),
+        "custom ndcg" => Box::new(ndcg.gain(gain_fn(odd_gain)).discount(of_ranks(custom_discount))),
         "ap" => binary::<metrics::measures::AveragePrecision>(n, ties),
         "mrr" => binary::<metrics::measures::ReciprocalRank>(n, ties),
         "precision" => binary::<metrics::measures::Precision>(n, ties),
@@ -108,11 +106,10 @@ fn defined(name: &str, list: &TestList, ranks: &[usize]) -> Option<f64> {
         "custom ndcg" => odd_gain,
         _ => |label| label,
     };
-    let discount: fn(usize) -> f64 =
-        if kind == "custom ndcg" { custom_discount } else { |rank| (1.0 + rank as f64).log2() };
+    let discount = if kind == "custom ndcg" { custom_discount } else { log_discount };
     let dcg = |ranks: &[usize]| {
         let counted = all().filter(|&k| ranks[k] <= n);
-        counted.map(|k| items[k].weight * gain(items[k].label) / discount(ranks[k])).sum::<f64>()
+        counted.map(|k| items[k].weight * gain(items[k].label) * discount(ranks[k])).sum::<f64>()
     };
     match kind {
         "dcg" | "linear dcg" => Some(dcg(ranks)),
@@ -284,8 +281,8 @@ fn the_average_relevance_position_of_tf_ranking() {
 fn a_custom_discount_and_another_bound() {
     let scores = array![0.9, 0.8, 0.7];
     let labels = array![0.2, 0.9, 0.4];
-    let dcg_at_2 = Discount::Custom(|rank| if rank <= 2 { 1.0 } else { f64::INFINITY });
-    let cumulated = Dcg::default().gain(Gain::Linear).discount(dcg_at_2);
+    let dcg_at_2 = DiscountTable::new(vec![1.0, 1.0, 0.0]).unwrap();
+    let cumulated = Dcg::default().gain(LinearGain).discount(dcg_at_2);
     assert_close("dcg", cumulated.mean(&scores, &labels).unwrap(), 1.1, 1e-15);
     let mrr =
         |bound| ReciprocalRank::default().relevant_from(bound).mean(&scores, &labels).unwrap();
@@ -589,7 +586,7 @@ fn weights_and_gains_at_the_ends_of_the_range() {
     }
     // 2^ψ − 1 of small labels is ψ log 2, and its ratio that of the labels.
     let tiny = value::<f64>(&Ndcg::default(), &list([1e-12, 0.0, 2e-12], 1.0));
-    let linear = value::<f64>(&Ndcg::default().gain(Gain::Linear), &list([1.0, 0.0, 2.0], 1.0));
+    let linear = value::<f64>(&Ndcg::default().gain(LinearGain), &list([1.0, 0.0, 2.0], 1.0));
     assert_same("ndcg", tiny, linear, 1e-12);
     let large = value::<f64>(&Ndcg::default(), &list([1015.0, 0.0, 1016.0], 1.0));
     let moderate = value::<f64>(&Ndcg::default(), &list([60.0, 0.0, 61.0], 1.0));
@@ -616,7 +613,7 @@ fn the_mean_of_heavy_lists_is_a_mean() {
     let (scores, labels) = (array![[0.1], [0.1]], array![[1e300], [3e300]]);
     let weights = array![1e300, 1e300];
     let lists = Lists::dense(&scores, &labels).list_weights(&weights).build().unwrap();
-    let dcg = Dcg::default().gain(Gain::Linear).mean_over(&lists, Undefined::Zero).unwrap();
+    let dcg = Dcg::default().gain(LinearGain).mean_over(&lists, Undefined::Zero).unwrap();
     assert_close("dcg", dcg, 2e300, 1e285);
 }
 
@@ -677,12 +674,12 @@ fn bad_input(good: &Array2<f64>) -> Vec<Row> {
             out_of_range(&at, 1024.0, "a label whose gain is finite"),
         ),
         (
-            Box::new(Dcg::default().gain(Gain::Linear)),
+            Box::new(Dcg::default().gain(LinearGain)),
             with(1e308),
             out_of_range(&at, 1e308, "a label whose DCG is finite"),
         ),
         (
-            Box::new(Dcg::default().gain(Gain::Custom(f64::ln))),
+            Box::new(Dcg::default().gain(gain_fn(f64::ln))),
             with(0.0),
             out_of_range(&[0, 2], 0.0, "a label whose gain is finite"),
         ),
@@ -692,28 +689,12 @@ fn bad_input(good: &Array2<f64>) -> Vec<Row> {
             out_of_range(&at, -1.0, "at least 0"),
         ),
         (
-            Box::new(Ndcg::default().gain(Gain::ConstantDifference)),
-            good.clone(),
-            Error::Setting {
-                name: "gain",
-                reason: "a constant difference of gains is no gain of an item",
-            },
-        ),
-        (
-            Box::new(Dcg::default().discount(Discount::ConstantDifference)),
-            good.clone(),
-            Error::Setting {
-                name: "discount",
-                reason: "a constant difference of discounts is no discount of a rank",
-            },
-        ),
-        (
-            Box::new(Ndcg::default().discount(Discount::Custom(|rank| 3.0 - rank as f64))),
+            Box::new(Ndcg::default().discount(discount_fn(|rank| rank / 3.0, |_| 1.0 / 3.0))),
             good.clone(),
             Error::Parameter {
                 name: "discount",
-                value: 1.0,
-                range: "positive and at least that of the rank before",
+                value: 2.0 / 3.0,
+                range: "at least 0 and at most that of the rank before",
             },
         ),
         (
@@ -763,11 +744,7 @@ fn bad_input_is_an_error_and_nothing_changes() {
 }
 
 #[test]
-fn settings_say_what_is_wrong() {
-    let gain = Ndcg::default().gain(Gain::ConstantDifference);
-    let error = gain.mean(&array![0.0_f64], &array![1.0]).unwrap_err();
-    assert_eq!(error.to_string(), "gain: a constant difference of gains is no gain of an item");
-    // A list without items is not asked.
+fn a_list_without_items_is_not_checked() {
     let empty = Array2::zeros((2, 0));
     let lists =
         Lists::dense(&empty, &empty).build().map(|lists| Ndcg::at(0).per_list(&lists).unwrap());

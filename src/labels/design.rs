@@ -8,7 +8,7 @@ use super::information::Information;
 use crate::Error;
 use crate::check::{finite, same_shape};
 use crate::numeric::SplitMix64;
-use crate::order::argsort_descending;
+use crate::ranking::argsort_descending;
 
 /// `budget` pairs in random order, which of the two comes first being random too. No pair comes twice
 /// before every pair has come once.

@@ -46,7 +46,7 @@ use crate::lists::{List, Place};
 use crate::losses::batch::{self, Job};
 use crate::losses::lambda_loss::log_discount;
 use crate::losses::{Kernel, Loss};
-use crate::order::argsort_descending;
+use crate::ranking::argsort_descending;
 use crate::vector::{Lanes, Wide};
 use crate::{Precision, Real};
 

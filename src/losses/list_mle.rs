@@ -13,7 +13,7 @@ use std::ops::Mul;
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Loss, Scratch};
 use crate::numeric::{DoubleDouble, Sum, ln_1p, scale_by_power_of_two};
-use crate::order::argsort_descending;
+use crate::ranking::argsort_descending;
 use crate::{Error, List};
 
 /// List-MLE, the negative log-likelihood of the labels' order under Plackett–Luce:

@@ -9,7 +9,7 @@ use std::cmp::Ordering;
 use crate::lists::Ranges;
 use crate::losses::{Kernel, Loss, Scratch, lambda_loss::Tables};
 use crate::numeric::{DoubleDouble, Sum, scale_by_power_of_two};
-use crate::order::{argsort_descending, descending};
+use crate::ranking::{argsort_descending, descending};
 use crate::{Error, List};
 
 /// A pair loss: Σ_{ψ_i > ψ_j} w_i Δ_ij φ(s_i − s_j), of a pair function φ and a pair weight Δ.

@@ -11,7 +11,7 @@
 
 use crate::losses::{Loss, Scratch};
 use crate::numeric::{DoubleDouble, Sum, ln_1p, scale_by_power_of_two};
-use crate::order::argsort_descending;
+use crate::ranking::argsort_descending;
 use crate::{Error, List};
 
 /// PRO, list-MLE in which each response competes the harder the further its reward lies below:

@@ -2,9 +2,9 @@
 //!
 //! ARP = Σ w_k ψ_k τ_k / Σ w_k ψ_k
 
-use crate::losses::ScoreTies;
 use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
 use crate::numeric::Sum;
+use crate::ranking::ScoreTies;
 use crate::{Error, List};
 
 /// Average relevance position: the mean rank, weighing labels. Σ w_k ψ_k τ_k / Σ w_k ψ_k, small is

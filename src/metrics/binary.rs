@@ -6,9 +6,9 @@
 //! C(n, r) ways alike; the expectations are those of McSherry & Najork 2008.
 
 use crate::check::check_cutoff;
-use crate::losses::ScoreTies;
 use crate::metrics::{Metric, Ranking, Scratch, depth};
 use crate::numeric::Sum;
+use crate::ranking::ScoreTies;
 use crate::{Error, List};
 
 /// Precision@n = Σ_{τ_k ≤ n} y_k / min(n, K): how much of what is ranked first is relevant.
@@ -55,7 +55,7 @@ pub type HitRate = Binary<measures::HitRate>;
 /// Reciprocal rank@n: 1/τ of the first relevant item, 0 where that is beyond n. Its mean is MRR.
 ///
 /// ```
-/// use lipo::{losses::ScoreTies, metrics::{MetricExt, ReciprocalRank}};
+/// use lipo::{metrics::{MetricExt, ReciprocalRank}, ranking::ScoreTies};
 /// use ndarray::array;
 ///
 /// let (scores, labels) = (array![0.4_f64, 0.3, 0.3], array![0.0, 0.0, 1.0]);

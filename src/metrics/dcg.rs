@@ -1,20 +1,22 @@
 //! The discounted cumulated gain and its share of the ideal (Järvelin & Kekäläinen 2002).
 //!
-//! DCG@n = Σ_{τ_k ≤ n} w_k G_k / D(τ_k), NDCG@n = DCG@n / max DCG@n
+//! DCG@n = Σ_{τ_k ≤ n} w_k G_k d(τ_k), NDCG@n = DCG@n / max DCG@n
 //!
-//! G = 2^ψ − 1, D(r) = log2(1 + r)
+//! G = 2^ψ − 1, d(r) = 1/log2(1 + r)
 //!
-//! The greatest DCG is that of the order by w_k G_k, descending. Under expected ties an item's 1/D is
+//! The greatest DCG is that of the order by w_k G_k, descending. Under expected ties an item's d is
 //! the mean over the ranks of its group (McSherry & Najork 2008).
 
 use crate::check::check_cutoff;
-use crate::losses::{Discount, Gain, ScoreTies};
 use crate::metrics::{Metric, Ranking, Scratch, depth, greatest_weight};
 use crate::numeric::{Sum, scale_by_power_of_two};
+use crate::ranking::{
+    Discount, ExponentialGain, Gain, LogDiscount, ScoreTies, WellKnown, check_discount,
+};
 use crate::{Error, List};
 
-/// DCG@n = Σ_{τ_k ≤ n} w_k G_k / D(τ_k), Järvelin & Kekäläinen 2002; with G = 2^ψ − 1 as in Burges et
-/// al. 2005.
+/// DCG@n = Σ_{τ_k ≤ n} w_k G_k d(τ_k), Järvelin & Kekäläinen 2002; with G = 2^ψ − 1 as in Burges et al.
+/// 2005 and d(r) = 1/log2(1 + r).
 ///
 /// See [`CumulatedGain`] for what is replaceable, and for errors.
 ///
@@ -26,7 +28,7 @@ use crate::{Error, List};
 /// assert!((dcg - 2.892789).abs() < 1e-6); // 1/log2(2) + 3/log2(3) + 0/log2(4)
 /// # Ok::<(), lipo::Error>(())
 /// ```
-pub type Dcg = CumulatedGain<false>;
+pub type Dcg<G = ExponentialGain, D = LogDiscount> = CumulatedGain<false, G, D>;
 
 /// NDCG@n: the DCG@n over the greatest that any order of the list has; 1 is perfect.
 ///
@@ -34,17 +36,17 @@ pub type Dcg = CumulatedGain<false>;
 /// replaceable, and for errors.
 ///
 /// ```
-/// use lipo::{losses::Gain, metrics::{MetricExt, Ndcg}};
+/// use lipo::{metrics::{MetricExt, Ndcg}, ranking::LinearGain};
 /// use ndarray::array;
 ///
 /// let (scores, labels) = (array![2.0_f64, 1.0, 3.0], array![2.0, 0.0, 1.0]);
 /// let ndcg = Ndcg::at(10).mean(&scores, &labels)?;
 /// assert!((ndcg - 0.796708).abs() < 1e-6); // 2.892789 / (3/log2(2) + 1/log2(3))
-/// let linear = Ndcg::at(10).gain(Gain::Linear).mean(&scores, &labels)?;
+/// let linear = Ndcg::at(10).gain(LinearGain).mean(&scores, &labels)?;
 /// assert!((linear - 0.859719).abs() < 1e-6); // (1 + 2/log2(3)) / (2 + 1/log2(3))
 /// # Ok::<(), lipo::Error>(())
 /// ```
-pub type Ndcg = CumulatedGain<true>;
+pub type Ndcg<G = ExponentialGain, D = LogDiscount> = CumulatedGain<true, G, D>;
 
 /// What [`Dcg`] and [`Ndcg`] are made of: a cut-off, a gain, a discount and a rule for tied scores.
 ///
@@ -52,19 +54,30 @@ pub type Ndcg = CumulatedGain<true>;
 ///
 /// [`Error::OutOfRange`] for a label whose gain is not finite in the precision of the arrays, or
 /// whose gain times the greatest weight times K is not in `f64`; for NDCG, where a gain is negative.
-/// [`Error::Parameter`] for a cut-off of 0 and a custom discount out of range, [`Error::Setting`] for
-/// the `ConstantDifference` of gains or discounts, which is no gain or discount of an item.
-#[derive(Debug, Clone, Copy, Default)]
+/// [`Error::Parameter`] for a cut-off of 0, and for a discount that is not finite, below 0 or above
+/// that of the rank before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct CumulatedGain<const NORMALISED: bool> {
+pub struct CumulatedGain<const NORMALISED: bool, G = ExponentialGain, D = LogDiscount> {
     /// The last rank that counts; all where there is none.
     pub cutoff: Option<usize>,
-    /// G.
-    pub gain: Gain,
-    /// D.
-    pub discount: Discount,
+    /// The gain G of a label.
+    pub gain: G,
+    /// The discount d of a rank.
+    pub discount: D,
     /// The ranks τ of equal scores.
     pub ties: ScoreTies,
+}
+
+impl<const NORMALISED: bool> Default for CumulatedGain<NORMALISED> {
+    fn default() -> Self {
+        Self {
+            cutoff: None,
+            gain: ExponentialGain,
+            discount: LogDiscount,
+            ties: ScoreTies::default(),
+        }
+    }
 }
 
 impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
@@ -73,23 +86,27 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
     pub fn at(n: usize) -> Self {
         Self { cutoff: Some(n), ..Self::default() }
     }
+}
 
+impl<const NORMALISED: bool, G, D> CumulatedGain<NORMALISED, G, D> {
     /// The same metric with another gain.
     #[must_use]
-    pub fn gain(self, gain: Gain) -> Self {
-        Self { gain, ..self }
+    pub fn gain<H: Gain>(self, gain: H) -> CumulatedGain<NORMALISED, H, D> {
+        let Self { cutoff, discount, ties, .. } = self;
+        CumulatedGain { cutoff, gain, discount, ties }
     }
 
     /// The same metric with another discount.
     #[must_use]
-    pub fn discount(self, discount: Discount) -> Self {
-        Self { discount, ..self }
+    pub fn discount<E: Discount>(self, discount: E) -> CumulatedGain<NORMALISED, G, E> {
+        let Self { cutoff, gain, ties, .. } = self;
+        CumulatedGain { cutoff, gain, discount, ties }
     }
 
     /// The same metric with another rule for equal scores.
     ///
     /// ```
-    /// use lipo::{losses::ScoreTies, metrics::{MetricExt, Ndcg}};
+    /// use lipo::{metrics::{MetricExt, Ndcg}, ranking::ScoreTies};
     /// use ndarray::array;
     ///
     /// // A model that tells nothing apart, and a list that happens to be stored in order.
@@ -110,33 +127,29 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
 pub struct Tables {
     /// 1/log2(1 + r) of the ranks r = 1, 2, …, of which every list needs the first.
     log_discounts: Vec<f64>,
-    custom_discounts: Vec<f64>,
+    other_discounts: Vec<f64>,
     gains: Vec<f64>,
 }
 
-impl<const NORMALISED: bool> Metric for CumulatedGain<NORMALISED> {
+impl<const NORMALISED: bool, G: Gain, D: Discount> Metric for CumulatedGain<NORMALISED, G, D> {
     fn ties(&self) -> ScoreTies {
         self.ties
     }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
         check_cutoff(self.cutoff)?;
-        if let Discount::ConstantDifference = self.discount {
-            let reason = "a constant difference of discounts is no discount of a rank";
-            return Err(Error::Setting { name: "discount", reason });
-        }
-        let greatest_discount = self.discount.check(depth(self.cutoff, list.len()))?;
+        let greatest_discount = check_discount(&self.discount, depth(self.cutoff, list.len()))?;
         self.check_gains(list, greatest_discount)
     }
 
     fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
         let list = ranking.list();
         let depth = depth(self.cutoff, list.len());
-        let Tables { log_discounts, custom_discounts, gains } = &mut scratch.gains;
-        let discounts = &*self.discounts(depth, log_discounts, custom_discounts);
+        let Tables { log_discounts, other_discounts, gains } = &mut scratch.gains;
+        let discounts = &*self.discounts(depth, log_discounts, other_discounts);
         // A ratio does not see the factor that keeps small weights from underflow.
         let factor = if NORMALISED { reciprocal_scale(&list) } else { 1.0 };
-        let gain = |item| list.weight(item) * factor * of_label(self.gain, list.labels()[item]);
+        let gain = |item| list.weight(item) * factor * self.gain.at(list.labels()[item]);
         if !NORMALISED {
             return Some(cumulated(ranking, discounts, depth, gain));
         }
@@ -183,16 +196,12 @@ fn cumulated(
     dcg.total()
 }
 
-impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
+impl<const NORMALISED: bool, G: Gain, D: Discount> CumulatedGain<NORMALISED, G, D> {
     fn check_gains(&self, list: &List<'_>, greatest_discount: f64) -> Result<(), Error> {
-        if let Gain::ConstantDifference = self.gain {
-            let reason = "a constant difference of gains is no gain of an item";
-            return Err(Error::Setting { name: "gain", reason });
-        }
         let factor =
             greatest_weight(list).max(1.0) * list.len() as f64 * greatest_discount.max(1.0);
         let problem = |label: f64| {
-            let gain = of_label(self.gain, label);
+            let gain = self.gain.at(label);
             if !list.precision().round(gain).is_finite() {
                 Some("a label whose gain is finite")
             } else if !(gain * factor).is_finite() {
@@ -203,8 +212,7 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
                 None
             }
         };
-        // Gains grow with labels, but for a custom one: the extremes speak for all.
-        if !matches!(self.gain, Gain::Custom(_)) {
+        if self.gain.is_monotone() {
             let least = list.labels().iter().fold(f64::INFINITY, |a, &b| if b < a { b } else { a });
             let most = list.labels().iter().fold(-f64::INFINITY, |a, &b| if b > a { b } else { a });
             if problem(least).or(problem(most)).is_none() {
@@ -219,42 +227,21 @@ impl<const NORMALISED: bool> CumulatedGain<NORMALISED> {
         Ok(())
     }
 
-    /// 1/D of the ranks from 1 to at least `ranks`.
+    /// The discounts of the ranks from 1 to at least `ranks`.
     fn discounts<'t>(
         &self,
         ranks: usize,
         log: &'t mut Vec<f64>,
-        custom: &'t mut Vec<f64>,
+        other: &'t mut Vec<f64>,
     ) -> &'t mut Vec<f64> {
-        if let Discount::Custom(discount) = self.discount {
-            custom.clear();
-            custom.extend((1..=ranks).map(|rank| discount(rank).recip()));
-            custom
-        } else {
-            log.extend((log.len() + 1..=ranks).map(|rank| (1.0 + rank as f64).log2().recip()));
+        let table = if self.discount.well_known() == Some(WellKnown::Log) {
             log
-        }
-    }
-}
-
-fn of_label(gain: Gain, label: f64) -> f64 {
-    match gain {
-        Gain::Exponential => exp2_minus_1(label),
-        Gain::Linear => label,
-        Gain::ConstantDifference => 0.0,
-        Gain::Custom(gain) => gain(label),
-    }
-}
-
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // and back, to see if it was one
-fn exp2_minus_1(label: f64) -> f64 {
-    let grade = label as u32;
-    if grade < u64::BITS && f64::from(grade) == label {
-        ((1_u64 << grade) - 1) as f64
-    } else if label >= 1.0 {
-        label.exp2() - 1.0 // the 1 is subtracted without harm
-    } else {
-        (label * std::f64::consts::LN_2).exp_m1()
+        } else {
+            other.clear();
+            other
+        };
+        table.extend((table.len() + 1..=ranks).map(|rank| self.discount.at(rank as f64)));
+        table
     }
 }
 

@@ -5,10 +5,9 @@
 //! Counted in O(K log K): the items enter from the lowest rank up, and a Fenwick tree over the
 //! distinct labels tells how many of those that are in have a lower label.
 
-use crate::losses::ScoreTies;
 use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
 use crate::numeric::Sum;
-use crate::order::argsort_descending;
+use crate::ranking::{ScoreTies, argsort_descending};
 
 /// Ordered pair accuracy: the share of the pairs ψ_i > ψ_j that the scores put in that order, a pair
 /// weighing w_i, i the preferred item. The accuracy of a reward model on preferences; with two labels
@@ -18,7 +17,7 @@ use crate::order::argsort_descending;
 /// the order of their indices by default, and count half under `Expected`; in Rax they count 0.
 ///
 /// ```
-/// use lipo::{losses::ScoreTies, metrics::{MetricExt, PairAccuracy}};
+/// use lipo::{metrics::{MetricExt, PairAccuracy}, ranking::ScoreTies};
 /// use ndarray::array;
 ///
 /// let (scores, labels) = (array![0.5_f64, 0.7, 0.5], array![2.0, 1.0, 0.0]);

@@ -7,11 +7,11 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use lipo::losses::{
-    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, Nca,
-    PairFunction, PairHinge, PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction,
-    RobustLogistic, ScoreTies, SmoothedLogistic, Softmax, SquaredDifference, TargetMargin,
-    Unweighted,
+    Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, Nca, PairFunction,
+    PairHinge, PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction, RobustLogistic,
+    SmoothedLogistic, Softmax, SquaredDifference, TargetMargin, Unweighted,
 };
+use lipo::ranking::{Discount, LinearGain, ScoreTies, discount_fn, gain_fn};
 use lipo::{Error, Lists, Real};
 use ndarray::{Array, Array1, Array2, ArrayRef, Dimension, Ix1, Ix2, RemoveAxis};
 use proptest::collection::vec;
@@ -57,18 +57,58 @@ pub fn loss(name: &str) -> Box<dyn Loss> {
     found.unwrap_or_else(|| panic!("no loss is called {name}")).1
 }
 
+/// A lambda weight, and its gain and discount as the tests know them; None where their differences
+/// are 1.
+#[derive(Clone)]
+pub struct TestWeight {
+    pub weight: LambdaWeight,
+    pub gain: Option<fn(f64) -> f64>,
+    pub discount: Option<fn(usize) -> f64>,
+}
+
+impl TestWeight {
+    pub fn dcg() -> Self {
+        let (gain, discount) = (Some(exponential_gain as fn(f64) -> f64), Some(log_discount as _));
+        Self { weight: LambdaWeight::dcg(), gain, discount }
+    }
+}
+
+pub fn exponential_gain(label: f64) -> f64 {
+    label.exp2() - 1.0
+}
+
+#[allow(clippy::cast_precision_loss)] // small ranks
+pub fn log_discount(rank: usize) -> f64 {
+    1.0 / (1.0 + rank as f64).log2()
+}
+
 /// Lambda weights of every kind of gain and discount.
-pub fn lambda_weights() -> Vec<(&'static str, LambdaWeight)> {
-    let default = LambdaWeight::default();
+pub fn lambda_weights() -> Vec<(&'static str, TestWeight)> {
+    let default = TestWeight::dcg();
+    let weight = LambdaWeight::dcg;
+    let with_gain = |weight, gain| TestWeight { weight, gain, ..default.clone() };
+    let with_discount = |weight, discount| TestWeight { weight, discount, ..default.clone() };
     vec![
-        ("dcg", LambdaWeight::dcg()),
-        ("constant gain difference", LambdaWeight::constant_gain_difference()),
-        ("constant discount difference", LambdaWeight::constant_discount_difference()),
-        ("constant", LambdaWeight::constant()),
-        ("linear gain", default.gain(Gain::Linear)),
-        ("custom gain", default.gain(Gain::Custom(custom_gain))),
-        ("custom discount", default.discount(Discount::Custom(custom_discount))),
+        ("dcg", default.clone()),
+        ("constant gain difference", with_gain(LambdaWeight::constant_gain_difference(), None)),
+        (
+            "constant discount difference",
+            with_discount(LambdaWeight::constant_discount_difference(), None),
+        ),
+        ("constant", TestWeight { weight: LambdaWeight::constant(), gain: None, discount: None }),
+        ("linear gain", with_gain(weight().gain(LinearGain), Some(|label| label))),
+        ("custom gain", with_gain(weight().gain(gain_fn(custom_gain)), Some(custom_gain))),
+        (
+            "custom discount",
+            with_discount(weight().discount(of_ranks(custom_discount)), Some(custom_discount)),
+        ),
     ]
+}
+
+/// The discount of a function of integer ranks.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small ranks
+pub fn of_ranks(discount: fn(usize) -> f64) -> impl Discount + Copy {
+    discount_fn(move |rank| discount(rank as usize), |_| f64::NAN)
 }
 
 /// A gain that falls and rises, so that an order of labels cannot stand in for it.
@@ -80,8 +120,8 @@ pub fn custom_gain(label: f64) -> f64 {
 pub fn custom_discount(rank: usize) -> f64 {
     match rank {
         1 | 2 => 1.0,
-        3 => 2.5,
-        _ => f64::INFINITY,
+        3 => 0.4,
+        _ => 0.0,
     }
 }
 
@@ -94,10 +134,11 @@ pub fn pair_grid() -> Vec<(String, Box<dyn Loss>)> {
         ("hinge".into(), Box::new(PairLoss { function: Hinge, weight: Unweighted })),
         ("logistic".into(), Box::new(PairLoss { function: Logistic, weight: Unweighted })),
     ];
-    for (name, weight) in lambda_weights() {
+    for (name, TestWeight { weight, .. }) in lambda_weights() {
         for ties in TIE_RULES {
-            let (weight, name) = (weight.ties(ties), format!("{name}, {ties:?}"));
-            grid.push((format!("hinge, {name}"), Box::new(PairLoss { function: Hinge, weight })));
+            let (weight, name) = (weight.clone().ties(ties), format!("{name}, {ties:?}"));
+            let hinge = PairLoss { function: Hinge, weight: weight.clone() };
+            grid.push((format!("hinge, {name}"), Box::new(hinge)));
             let logistic = PairLoss { function: Logistic, weight };
             grid.push((format!("logistic, {name}"), Box::new(logistic)));
         }
@@ -363,7 +404,7 @@ impl Definition {
             "softmax" => Self::of_softmax(list),
             "lambda-loss" => {
                 let (labels, ranks) = (list.labels(), &rankings(&list.scores())[0]);
-                let delta = |i, j| delta(&LambdaWeight::dcg(), &labels, ranks, i, j);
+                let delta = |i, j| delta(&TestWeight::dcg(), &labels, ranks, i, j);
                 Self::of_pairs(list, logistic, delta)
             }
             _ => panic!("no definition of {loss}"),
@@ -460,33 +501,15 @@ pub fn log_1p_exp(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)| for given ranks τ.
-pub fn delta(weight: &LambdaWeight, labels: &[f64], ranks: &[usize], i: usize, j: usize) -> f64 {
-    let gain = |k: usize| match weight.gain {
-        Gain::Exponential => labels[k].exp2() - 1.0,
-        Gain::Linear => labels[k],
-        Gain::Custom(gain) => gain(labels[k]),
-        other => panic!("{other:?} has no gains"),
-    };
-    #[allow(clippy::cast_precision_loss)] // small ranks
-    let inverse = |k: usize| match weight.discount {
-        Discount::Log2 => 1.0 / (1.0 + ranks[k] as f64).log2(),
-        Discount::Custom(discount) => 1.0 / discount(ranks[k]),
-        other => panic!("{other:?} has no discounts"),
-    };
-    let gains = match weight.gain {
-        Gain::ConstantDifference => 1.0,
-        _ => (gain(i) - gain(j)).abs(),
-    };
-    let discounts = match weight.discount {
-        Discount::ConstantDifference => 1.0,
-        _ => (inverse(i) - inverse(j)).abs(),
-    };
-    gains * discounts
+/// |G_i − G_j| · |d(τ_i) − d(τ_j)| for given ranks τ.
+pub fn delta(weight: &TestWeight, labels: &[f64], ranks: &[usize], i: usize, j: usize) -> f64 {
+    let gains = weight.gain.map_or(1.0, |gain| (gain(labels[i]) - gain(labels[j])).abs());
+    let of = |discount: fn(usize) -> f64| (discount(ranks[i]) - discount(ranks[j])).abs();
+    gains * weight.discount.map_or(1.0, of)
 }
 
 /// Δ under every order of tied items; that by index comes first.
-pub fn deltas(weight: &LambdaWeight, scores: &[f64], labels: &[f64]) -> Vec<Array2<f64>> {
+pub fn deltas(weight: &TestWeight, scores: &[f64], labels: &[f64]) -> Vec<Array2<f64>> {
     let size = (scores.len(), scores.len());
     let of_ranks = |ranks: &Vec<usize>| {
         Array2::from_shape_fn(size, |(i, j)| delta(weight, labels, ranks, i, j))

@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::lists::List;
 use crate::numeric::{DoubleDouble, Sum};
-use crate::order::{argsort_by_descending, argsort_descending};
+use crate::ranking::{argsort_by_descending, argsort_descending};
 use crate::vector;
 
 /// Room for the counts of a list.

@@ -1,4 +1,4 @@
-//! Orders: the one rule for ties.
+//! Orders of keys, under the one rule for equal keys.
 //!
 //! Larger comes first, equals by index (−0.0 equals 0.0), so that an order is always the same.
 
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 ///
 /// ```
 /// let mut order = Vec::new();
-/// lipo::order::argsort_descending(&[0.5, 2.0, -0.0, 0.0, 2.0], &mut order);
+/// lipo::ranking::argsort_descending(&[0.5, 2.0, -0.0, 0.0, 2.0], &mut order);
 /// assert_eq!(order, [1, 4, 0, 2, 3]);
 /// ```
 pub fn argsort_descending(keys: &[f64], order: &mut Vec<usize>) {

@@ -1,6 +1,6 @@
-//! What does a metric cost, and how does it grow with the list? One list of K items, in f32; the sort
-//! alone beside it, by which a metric is to be judged, and pair accuracy by its definition, pair by
-//! pair.
+//! What does a metric cost, and how does it grow with the list? One list of K items, in f32, and a
+//! batch of 512 lists of 8, as a training step has it; the sort alone beside it, by which a metric is
+//! to be judged, and pair accuracy by its definition, pair by pair.
 //!
 //!     cargo bench --bench metrics               # all
 //!     cargo bench --bench metrics -- ndcg@10
@@ -69,6 +69,26 @@ fn growth(criterion: &mut Criterion) {
         }
         group.finish();
     }
+}
+
+/// Each metric of 512 lists of 8 items.
+fn short_lists(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("512 lists of 8");
+    let (scores, labels) = list(512 * 8);
+    let shape = (512, 8);
+    let scores = scores.into_shape_with_order(shape).unwrap();
+    let labels = labels.into_shape_with_order(shape).unwrap();
+    group.throughput(Throughput::Elements(512 * 8));
+    for (name, metric) in all() {
+        let mut workspace = Workspace::default();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let lists = Lists::dense(black_box(&scores), black_box(&labels));
+                metric.tally(&lists.build().unwrap(), &mut workspace).unwrap()
+            });
+        });
+    }
+    group.finish();
 }
 
 /// Five metrics of one sort.
@@ -141,6 +161,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500))
         .sample_size(20);
-    targets = sort, growth, together, pair_by_pair
+    targets = sort, short_lists, growth, together, pair_by_pair
 }
 criterion_main!(benches);

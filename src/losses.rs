@@ -63,7 +63,7 @@ use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
 use crate::lists::Ranges;
-use crate::numeric::{DoubleDouble, Sum};
+use crate::numeric::{Sum, WideRangeSum};
 use crate::{Error, List, Lists, Real};
 
 mod batch;
@@ -245,50 +245,38 @@ impl Scratch {
 /// are added up in `f64`, before any of them is rounded to `f32`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Total {
-    // Two sums, so that a finite mean of values near the end of the range does not overflow.
-    moderate: Sum,
-    large: Sum,
+    values: WideRangeSum,
     lists: usize,
     terms: u64,
 }
 
 impl Total {
-    const LARGE: f64 = 1e280;
-    /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
-    const SHRINK: f64 = 6.223_015_277_861_142e-61;
-
     /// Adds the values of lists without weights.
     fn add_all(&mut self, values: &[f64]) {
         #[cfg(feature = "simd")]
         {
             use crate::vector::{SumAndGreatest, dispatch_for};
             let (sum, greatest) = dispatch_for::<f64, _>(values.len(), SumAndGreatest(values));
-            if greatest < Self::LARGE {
-                return self.moderate.add_exact(sum);
+            if greatest < WideRangeSum::LARGE {
+                return self.values.add_moderate_sum(sum);
             }
         }
         for &value in values {
-            self.add(1.0, value);
+            self.values.add(value);
         }
     }
 
     fn add(&mut self, weight: f64, value: f64) {
         // A weight of 0 takes part, with 0, even where the value is infinite.
-        if weight == 0.0 {
-            return;
-        }
-        if (weight * value).abs() < Self::LARGE {
-            self.moderate.add_exact(DoubleDouble::product(weight, value));
-        } else {
-            self.large.add_exact(DoubleDouble::product(weight, value * Self::SHRINK));
+        if weight != 0.0 {
+            self.values.add_product(weight, value);
         }
     }
 
     /// The total of both.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        self.moderate.add_exact(other.moderate.exact());
-        self.large.add_exact(other.large.exact());
+        self.values.merge(other.values);
         self.lists += other.lists;
         self.terms += other.terms;
         self
@@ -298,14 +286,7 @@ impl Total {
     #[must_use]
     pub fn reduce<F: Real>(&self, reduction: Reduction) -> F {
         let divisor = self.divisor(reduction);
-        if divisor == 0.0 {
-            return F::zero();
-        }
-        // The quotient by 1 is exact, and not worth its time where there is one list.
-        let mean =
-            |sum: Sum| if divisor == 1.0 { sum.exact() } else { sum.exact() / divisor.into() };
-        let large = mean(self.large).round() / Self::SHRINK;
-        F::narrow((mean(self.moderate) + large.into()).round())
+        if divisor == 0.0 { F::zero() } else { F::narrow(self.values.divided_by(divisor)) }
     }
 
     /// The number of lists with at least one item.

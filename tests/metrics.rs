@@ -154,6 +154,13 @@ fn rankings_by_index(keys: &[f64]) -> Vec<usize> {
     (0..keys.len()).map(|k| above(k) + 1).collect()
 }
 
+/// Close, or both absent.
+fn assert_mean(what: &str, got: f64, expected: f64, tolerance: f64) {
+    if !(got.is_nan() && expected.is_nan()) {
+        assert_close(what, got, expected, tolerance);
+    }
+}
+
 /// The mean of the definition over all orders of tied items.
 fn expected(name: &str, list: &TestList) -> Option<f64> {
     let orders = rankings(&list.scores());
@@ -308,17 +315,25 @@ fn every_metric_is_its_definition_over_the_orders_of_tied_items() {
     });
 }
 
-/// Longer lists than all orders of which could be counted: the definition by index, and the
+/// Sizes around those at which another algorithm takes over, and beyond.
+const SIZES: [usize; 12] = [1, 2, 7, 8, 9, 16, 17, 31, 32, 33, 100, 700];
+
+/// Of many tied scores and labels.
+fn list_of(size: usize) -> TestList {
+    let numbers = |k: usize| (k * 7919 % 1009) as f64;
+    let items = (0..size).map(|k| Item {
+        weight: numbers(k + 5) / 500.0,
+        ..Item::new((numbers(k) / 60.0).floor(), numbers(k * k + 2) % 6.0)
+    });
+    TestList { items: items.collect(), weight: 1.0 }
+}
+
+/// Lists longer than those whose orders can all be written out: the definition by index, and the
 /// expectation by hand.
 #[test]
-fn long_lists_are_their_definitions() {
-    let numbers = |k: usize| (k * 7919 % 1009) as f64;
-    for size in [100, 700] {
-        let items = (0..size).map(|k| Item {
-            weight: numbers(k + 5) / 500.0,
-            ..Item::new((numbers(k) / 10.0).floor(), numbers(k * k) % 6.0)
-        });
-        let list = TestList { items: items.collect(), weight: 1.0 };
+fn lists_of_every_size_are_their_definitions() {
+    for size in SIZES {
+        let list = list_of(size);
         let ranks = rankings_by_index(&list.scores());
         for name in names() {
             let by_index = value::<f64>(&*metric(&name, ScoreTies::ByIndex), &list);
@@ -329,9 +344,28 @@ fn long_lists_are_their_definitions() {
         let back = rankings_by_index(&reversed.scores());
         for name in ["pair accuracy", "arp"] {
             let both = [defined(name, &list, &ranks), defined(name, &reversed, &back)];
-            let mean = both.map(Option::unwrap).iter().sum::<f64>() / 2.0;
+            let mean = both[0].zip(both[1]).map(|(forth, back)| f64::midpoint(forth, back));
             let expected = value::<f64>(&*metric(name, ScoreTies::Expected), &list);
-            assert_same(name, expected, Some(mean), 1e-12);
+            assert_same(name, expected, mean, 1e-12);
+        }
+    }
+}
+
+#[test]
+fn weights_of_1_are_as_none() {
+    for size in SIZES {
+        let list = list_of(size);
+        let (scores, labels) = (Array1::from(list.scores()), Array1::from(list.labels()));
+        let ones = Array1::ones(size);
+        let unweighted = Lists::dense(&scores, &labels).build().unwrap();
+        let weighted = Lists::dense(&scores, &labels).weights(&ones).build().unwrap();
+        for ties in [ScoreTies::ByIndex, ScoreTies::Expected, ScoreTies::Random { seed: 2 }] {
+            for name in names() {
+                let metric = metric(&name, ties);
+                let of = |lists| metric.per_list(lists).unwrap()[()];
+                let what = format!("{name}, {size}, {ties:?}");
+                assert_same(&what, of(&unweighted), of(&weighted), 1e-15);
+            }
         }
     }
 }
@@ -385,9 +419,9 @@ fn a_list_is_only_its_items<F: Real>() {
                 }
             }
             let mean: F = tally.mean(Undefined::Skip);
-            let expected = if weights == 0.0 { 0.0 } else { sum / weights };
+            let expected = sum / weights; // 0/0 = NaN where none counts
             let tolerance = 4.0 * F::epsilon().widen() * expected.max(1.0);
-            assert_close(name, mean.widen(), expected, tolerance);
+            assert_mean(name, mean.widen(), expected, tolerance);
         }
     });
 }
@@ -475,14 +509,20 @@ fn metrics_together_are_the_metrics_alone_and_tallies_merge() {
             metrics::tally(&metrics, &part.lists(), &mut together, &mut workspace).unwrap();
         }
         let all = Ragged::<f64>::new(&lists);
+        let evaluated = metrics::evaluate(&metrics, &all.lists()).unwrap();
+        for (evaluated, tally) in evaluated.iter().zip(&together) {
+            assert_eq!(evaluated.undefined_lists(), tally.undefined_lists());
+            let means = [evaluated, tally].map(|tally| tally.mean(Undefined::Zero));
+            assert_mean("evaluated", means[0], means[1], 0.0);
+        }
         let (front, back) = (Ragged::<f64>::new(front), Ragged::<f64>::new(back));
         for ((metric, tally), name) in metrics.iter().zip(together).zip(&names) {
             let merged = metric.tally(&front.lists(), &mut workspace).unwrap();
             let merged = merged.merge(metric.tally(&back.lists(), &mut workspace).unwrap());
             for undefined in [Undefined::Zero, Undefined::One, Undefined::Skip] {
                 let alone = metric.mean_over(&all.lists(), undefined).unwrap();
-                assert_eq!(tally.mean::<f64>(undefined), alone, "{name}");
-                assert_close(name, merged.mean(undefined), alone, 1e-15 * alone.max(1.0));
+                assert_mean(name, tally.mean(undefined), alone, 0.0);
+                assert_mean(name, merged.mean(undefined), alone, 1e-15 * alone.max(1.0));
             }
             assert_eq!(merged.lists(), tally.lists());
             assert_eq!(merged.undefined_lists(), tally.undefined_lists());
@@ -521,7 +561,7 @@ fn a_list_without_anything_relevant_counts_as_asked() {
     let none = Lists::ragged(&Array1::<f64>::zeros(0), &Array1::zeros(0), &[])
         .build()
         .map(|lists| Ndcg::default().mean_over(&lists, Undefined::One).unwrap());
-    assert_eq!(none, Ok(0.0));
+    assert!(none.is_ok_and(f64::is_nan));
 }
 
 // --- Hard inputs
@@ -557,6 +597,15 @@ fn nothing_overflows_and_nothing_is_nan() {
             }
             for undefined in [Undefined::Zero, Undefined::Skip] {
                 let mean = metric.mean_over(&ragged.lists(), undefined).unwrap();
+                // Absent where no list counts.
+                let counts = |(list, value): (&TestList, &Option<f64>)| {
+                    let counts_as = value.is_some() || undefined == Undefined::Zero;
+                    counts_as && list.weight > 0.0 && list.items.iter().any(|item| item.exists)
+                };
+                if !lists.iter().zip(&values).any(counts) {
+                    assert!(mean.is_nan(), "{name}: {mean}");
+                    continue;
+                }
                 assert!(
                     mean >= 0.0 && mean <= largest * (1.0 + 1e-15),
                     "{name}: {mean}, {values:?}"
@@ -602,12 +651,13 @@ fn the_mean_of_heavy_lists_is_a_mean() {
         (array![1e308, 1.0, 1e308], 0.25, 0.5),
         (array![1e-310, 1e-310, 1e-310], 0.5, 0.75),
         (array![0.0, 1e300, 0.0], 1.0, 1.0),
-        (array![0.0, 0.0, 0.0], 0.0, 0.0),
+        (array![0.0, 0.0, 0.0], f64::NAN, f64::NAN),
+        (array![0.0, 0.0, 1.0], 0.0, f64::NAN),
     ] {
         let lists = Lists::dense(&scores, &labels).list_weights(&weights).build().unwrap();
         let mrr = |undefined| ReciprocalRank::default().mean_over(&lists, undefined).unwrap();
-        assert_close("as 0", mrr(Undefined::Zero), zero, 1e-12);
-        assert_close("skipped", mrr(Undefined::Skip), skip, 1e-12);
+        assert_mean("as 0", mrr(Undefined::Zero), zero, 1e-12);
+        assert_mean("skipped", mrr(Undefined::Skip), skip, 1e-12);
     }
     // A DCG of 10³⁰⁰ with a weight of 10³⁰⁰.
     let (scores, labels) = (array![[0.1], [0.1]], array![[1e300], [3e300]]);

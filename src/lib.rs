@@ -41,7 +41,7 @@
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`metrics`] | scores and labels | how good the ranking is: NDCG, MAP, pair accuracy, … |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
-//! | [`ranking`] | scores, labels | orders and ranks, gains and discounts, rules for ties |
+//! | [`ranking`] | scores; labels; ranks | orders and ranks, gains, discounts, rules for ties |
 //!
 //! # Shapes
 //!

@@ -4,11 +4,12 @@
 #[allow(dead_code, unused_imports)] // a part of it is used here
 mod common;
 
-use lipo::losses::{Discount, Logistic, LossExt, Reduction, ScoreTies, SoftPairLoss, Workspace};
+use lipo::losses::{Logistic, LossExt, Reduction, SoftPairLoss, Workspace};
 use lipo::metrics::{
     self, AveragePrecision, AverageRelevancePosition, Dcg, Metric, MetricExt, Ndcg, PairAccuracy,
     Tally,
 };
+use lipo::ranking::{ScoreTies, discount_fn};
 use lipo::scores::{
     FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
 };
@@ -63,7 +64,9 @@ fn metrics_allocate_nothing_after_the_first_call() {
     for ties in [ScoreTies::ByIndex, ScoreTies::Expected, ScoreTies::Random { seed: 1 }] {
         let metrics: [&dyn Metric; 5] = [
             &Ndcg::at(5).ties(ties),
-            &Dcg::default().discount(Discount::Custom(|rank| rank as f64)).ties(ties),
+            &Dcg::default()
+                .discount(discount_fn(|rank| 2.0 - rank / 90.0, |_| -1.0 / 90.0))
+                .ties(ties),
             &AveragePrecision::default().ties(ties),
             &AverageRelevancePosition::default().ties(ties),
             &PairAccuracy::default().ties(ties),

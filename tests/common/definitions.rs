@@ -1,9 +1,8 @@
 //! The losses' definitions written out naively, in plain `f64`.
 
-use lipo::losses::{Discount, Gain, LambdaWeight};
 use ndarray::Array2;
 
-use super::TestList;
+use super::{TestList, TestWeight};
 
 /// A loss by its formula, term by term, in plain `f64`: for scores and weights of moderate size.
 #[derive(Debug, Clone)]
@@ -46,7 +45,7 @@ impl Definition {
             "softmax" => Self::of_softmax(list),
             "lambda-loss" => {
                 let (labels, ranks) = (list.labels(), &rankings(&list.scores())[0]);
-                let delta = |i, j| delta(&LambdaWeight::dcg(), &labels, ranks, i, j);
+                let delta = |i, j| delta(&TestWeight::dcg(), &labels, ranks, i, j);
                 Self::of_pairs(list, logistic, delta)
             }
             _ => panic!("no definition of {loss}"),
@@ -143,33 +142,15 @@ pub fn log_1p_exp(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
-/// |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)| for given ranks τ.
-pub fn delta(weight: &LambdaWeight, labels: &[f64], ranks: &[usize], i: usize, j: usize) -> f64 {
-    let gain = |k: usize| match weight.gain {
-        Gain::Exponential => labels[k].exp2() - 1.0,
-        Gain::Linear => labels[k],
-        Gain::Custom(gain) => gain(labels[k]),
-        other => panic!("{other:?} has no gains"),
-    };
-    #[allow(clippy::cast_precision_loss)] // small ranks
-    let inverse = |k: usize| match weight.discount {
-        Discount::Log2 => 1.0 / (1.0 + ranks[k] as f64).log2(),
-        Discount::Custom(discount) => 1.0 / discount(ranks[k]),
-        other => panic!("{other:?} has no discounts"),
-    };
-    let gains = match weight.gain {
-        Gain::ConstantDifference => 1.0,
-        _ => (gain(i) - gain(j)).abs(),
-    };
-    let discounts = match weight.discount {
-        Discount::ConstantDifference => 1.0,
-        _ => (inverse(i) - inverse(j)).abs(),
-    };
-    gains * discounts
+/// |G_i − G_j| · |d(τ_i) − d(τ_j)| for given ranks τ.
+pub fn delta(weight: &TestWeight, labels: &[f64], ranks: &[usize], i: usize, j: usize) -> f64 {
+    let gains = weight.gain.map_or(1.0, |gain| (gain(labels[i]) - gain(labels[j])).abs());
+    let of = |discount: fn(usize) -> f64| (discount(ranks[i]) - discount(ranks[j])).abs();
+    gains * weight.discount.map_or(1.0, of)
 }
 
 /// Δ under every order of tied items; that by index comes first.
-pub fn deltas(weight: &LambdaWeight, scores: &[f64], labels: &[f64]) -> Vec<Array2<f64>> {
+pub fn deltas(weight: &TestWeight, scores: &[f64], labels: &[f64]) -> Vec<Array2<f64>> {
     let size = (scores.len(), scores.len());
     let of_ranks = |ranks: &Vec<usize>| {
         Array2::from_shape_fn(size, |(i, j)| delta(weight, labels, ranks, i, j))

@@ -1,22 +1,19 @@
 //! The losses under test, by name and as a grid.
 
+use std::sync::Arc;
+
 use lipo::losses::{
-    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, Nca, PairFunction,
-    PairHinge, PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction, RobustLogistic,
-    ScoreTies, SmoothedLogistic, Softmax, SquaredDifference, TargetMargin, Unweighted,
+    DiscountDifference, GainDifference, Hinge, LambdaWeight, Logistic, Loss, Nca, PAPER,
+    PairFunction, PairLoss, Pro, Reduction, RobustLogistic, SmoothedLogistic, SquaredDifference,
+    TargetMargin, Unweighted,
+};
+use lipo::ranking::{
+    Discount, ExponentialGain, Gain, LinearGain, LogDiscount, ScoreTies, discount_fn, gain_fn,
 };
 
 /// The seven losses of the paper under its names.
 pub fn losses() -> Vec<(&'static str, Box<dyn Loss>)> {
-    vec![
-        ("point-mse", Box::new(PointMse)),
-        ("point-sigmoid", Box::new(PointSigmoid)),
-        ("pair-hinge", Box::new(PairHinge::default())),
-        ("pair-logistic", Box::new(PairLogistic::default())),
-        ("list-mle", Box::new(ListMle)),
-        ("softmax", Box::new(Softmax)),
-        ("lambda-loss", Box::new(LambdaLoss::default())),
-    ]
+    PAPER.map(|(name, make)| (name, make())).into()
 }
 
 /// The losses of other published objectives.
@@ -25,8 +22,8 @@ pub fn objective_losses() -> Vec<(&'static str, Box<dyn Loss>)> {
         Box::new(PairLoss::unweighted(function))
     }
     vec![
-        ("hinge of margin 0.45", pair(Hinge::with_margin(0.45).unwrap())),
-        ("hinge of margin 0", pair(Hinge::with_margin(0.0).unwrap())),
+        ("hinge of margin 0.45", pair(Hinge::new(0.45).unwrap())),
+        ("hinge of margin 0", pair(Hinge::new(0.0).unwrap())),
         ("squared difference", pair(SquaredDifference::new(5.0).unwrap())),
         ("smoothed logistic", pair(SmoothedLogistic::new(0.1).unwrap())),
         ("robust logistic", pair(RobustLogistic::new(0.1).unwrap())),
@@ -41,18 +38,98 @@ pub fn loss(name: &str) -> Box<dyn Loss> {
     found.unwrap_or_else(|| panic!("no loss is called {name}")).1
 }
 
-/// Lambda weights of every kind of gain and discount.
-pub fn lambda_weights() -> Vec<(&'static str, LambdaWeight)> {
-    let default = LambdaWeight::default();
+/// A weight that is made of a gain and a discount, and these as the tests know them; None where their
+/// differences are 1.
+#[derive(Clone)]
+pub struct TestWeight {
+    kind: Kind,
+    pub gain: Option<fn(f64) -> f64>,
+    pub discount: Option<fn(usize) -> f64>,
+}
+
+/// The types of the crate's weights.
+#[derive(Clone)]
+enum Kind {
+    Lambda(LambdaWeight<Arc<dyn Gain>, Arc<dyn Discount>>),
+    GainDifference,
+    DiscountDifference(ScoreTies),
+    Unweighted,
+}
+
+impl TestWeight {
+    pub fn dcg() -> Self {
+        Self::lambda(ExponentialGain, exponential_gain, LogDiscount, log_discount)
+    }
+
+    fn lambda(
+        gain: impl Gain + 'static,
+        as_function: fn(f64) -> f64,
+        discount: impl Discount + 'static,
+        of_rank: fn(usize) -> f64,
+    ) -> Self {
+        let (gain, discount) = (Arc::new(gain) as Arc<dyn Gain>, Arc::new(discount) as Arc<_>);
+        let weight = LambdaWeight::dcg().gain(gain).discount::<Arc<dyn Discount>>(discount);
+        Self { kind: Kind::Lambda(weight), gain: Some(as_function), discount: Some(of_rank) }
+    }
+
+    pub fn ties(mut self, ties: ScoreTies) -> Self {
+        self.kind = match self.kind {
+            Kind::Lambda(weight) => Kind::Lambda(weight.ties(ties)),
+            Kind::DiscountDifference(_) => Kind::DiscountDifference(ties),
+            of_labels => of_labels,
+        };
+        self
+    }
+
+    /// The loss of a pair function under this weight.
+    pub fn loss(&self, function: impl PairFunction + 'static) -> Box<dyn Loss> {
+        match &self.kind {
+            Kind::Lambda(weight) => Box::new(PairLoss::new(function, weight.clone())),
+            Kind::GainDifference => Box::new(PairLoss::new(function, GainDifference::default())),
+            &Kind::DiscountDifference(ties) => {
+                let weight = DiscountDifference::default().ties(ties);
+                Box::new(PairLoss::new(function, weight))
+            }
+            Kind::Unweighted => Box::new(PairLoss::new(function, Unweighted)),
+        }
+    }
+}
+
+pub fn exponential_gain(label: f64) -> f64 {
+    label.exp2() - 1.0
+}
+
+#[allow(clippy::cast_precision_loss)] // small ranks
+pub fn log_discount(rank: usize) -> f64 {
+    1.0 / (1.0 + rank as f64).log2()
+}
+
+/// Weights of every kind of gain and discount.
+pub fn lambda_weights() -> Vec<(&'static str, TestWeight)> {
+    let (gain, discount) = (exponential_gain as fn(f64) -> f64, log_discount as fn(usize) -> f64);
+    let constant = |kind, gain, discount| TestWeight { kind, gain, discount };
+    let index = ScoreTies::ByIndex;
     vec![
-        ("dcg", LambdaWeight::dcg()),
-        ("constant gain difference", LambdaWeight::constant_gain_difference()),
-        ("constant discount difference", LambdaWeight::constant_discount_difference()),
-        ("constant", LambdaWeight::constant()),
-        ("linear gain", default.gain(Gain::Linear)),
-        ("custom gain", default.gain(Gain::Custom(custom_gain))),
-        ("custom discount", default.discount(Discount::Custom(custom_discount))),
+        ("dcg", TestWeight::dcg()),
+        ("constant gain", constant(Kind::DiscountDifference(index), None, Some(discount))),
+        ("constant discount", constant(Kind::GainDifference, Some(gain), None)),
+        ("constant", constant(Kind::Unweighted, None, None)),
+        ("linear gain", TestWeight::lambda(LinearGain, |label| label, LogDiscount, discount)),
+        (
+            "custom gain",
+            TestWeight::lambda(gain_fn(custom_gain), custom_gain, LogDiscount, discount),
+        ),
+        (
+            "custom discount",
+            TestWeight::lambda(ExponentialGain, gain, of_ranks(custom_discount), custom_discount),
+        ),
     ]
+}
+
+/// The discount of a function of integer ranks.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // small ranks
+pub fn of_ranks(discount: fn(usize) -> f64) -> impl Discount + Copy {
+    discount_fn(move |rank| discount(rank as usize), |_| f64::NAN)
 }
 
 /// A gain that falls and rises, so that an order of labels cannot stand in for it.
@@ -64,8 +141,8 @@ pub fn custom_gain(label: f64) -> f64 {
 pub fn custom_discount(rank: usize) -> f64 {
     match rank {
         1 | 2 => 1.0,
-        3 => 2.5,
-        _ => f64::INFINITY,
+        3 => 0.4,
+        _ => 0.0,
     }
 }
 
@@ -75,15 +152,14 @@ pub const TIE_RULES: [ScoreTies; 3] =
 /// The pair losses that the crate's pair functions, pair weights and tie rules make.
 pub fn pair_grid() -> Vec<(String, Box<dyn Loss>)> {
     let mut grid: Vec<(String, Box<dyn Loss>)> = vec![
-        ("hinge".into(), Box::new(PairLoss { function: Hinge, weight: Unweighted })),
-        ("logistic".into(), Box::new(PairLoss { function: Logistic, weight: Unweighted })),
+        ("hinge".into(), Box::new(PairLoss::unweighted(Hinge::default()))),
+        ("logistic".into(), Box::new(PairLoss::unweighted(Logistic))),
     ];
     for (name, weight) in lambda_weights() {
         for ties in TIE_RULES {
-            let (weight, name) = (weight.ties(ties), format!("{name}, {ties:?}"));
-            grid.push((format!("hinge, {name}"), Box::new(PairLoss { function: Hinge, weight })));
-            let logistic = PairLoss { function: Logistic, weight };
-            grid.push((format!("logistic, {name}"), Box::new(logistic)));
+            let (weight, name) = (weight.clone().ties(ties), format!("{name}, {ties:?}"));
+            grid.push((format!("hinge, {name}"), weight.loss(Hinge::default())));
+            grid.push((format!("logistic, {name}"), weight.loss(Logistic)));
         }
     }
     grid

@@ -1,6 +1,6 @@
-//! What does a metric cost, and how does it grow with the list? One list of K items, in f32; the sort
-//! alone beside it, by which a metric is to be judged, and pair accuracy by its definition, pair by
-//! pair.
+//! What does a metric cost, and how does it grow with the list? One list of K items, in f32, and a
+//! batch of 512 lists of 8, as a training step has it; the sort alone beside it, by which a metric is
+//! to be judged, and pair accuracy by its definition, pair by pair.
 //!
 //!     cargo bench --bench metrics               # all
 //!     cargo bench --bench metrics -- ndcg@10
@@ -12,12 +12,12 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use lipo::losses::ScoreTies;
 use lipo::metrics::{
     self, AveragePrecision, AverageRelevancePosition, Dcg, HitRate, Metric, MetricExt, Ndcg,
     PairAccuracy, Precision, Recall, ReciprocalRank, Tally, Workspace,
 };
-use lipo::{Lists, order};
+use lipo::ranking::ScoreTies;
+use lipo::{Lists, ranking};
 use ndarray::Array1;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
@@ -71,6 +71,26 @@ fn growth(criterion: &mut Criterion) {
     }
 }
 
+/// Each metric of 512 lists of 8 items.
+fn short_lists(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("512 lists of 8");
+    let (scores, labels) = list(512 * 8);
+    let shape = (512, 8);
+    let scores = scores.into_shape_with_order(shape).unwrap();
+    let labels = labels.into_shape_with_order(shape).unwrap();
+    group.throughput(Throughput::Elements(512 * 8));
+    for (name, metric) in all() {
+        let mut workspace = Workspace::default();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let lists = Lists::dense(black_box(&scores), black_box(&labels));
+                metric.tally(&lists.build().unwrap(), &mut workspace).unwrap()
+            });
+        });
+    }
+    group.finish();
+}
+
 /// Five metrics of one sort.
 fn together(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("ndcg@1, @3, @5, @10 and average precision");
@@ -97,7 +117,7 @@ fn sort(criterion: &mut Criterion) {
         let mut order = Vec::new();
         group.throughput(Throughput::Elements(size as u64));
         group.bench_function(BenchmarkId::new("lipo", size), |bencher| {
-            bencher.iter(|| order::argsort_descending(black_box(&keys), &mut order));
+            bencher.iter(|| ranking::argsort_descending(black_box(&keys), &mut order));
         });
         group.bench_function(BenchmarkId::new("by comparing keys", size), |bencher| {
             bencher.iter(|| {
@@ -141,6 +161,6 @@ criterion_group! {
         .warm_up_time(Duration::from_millis(100))
         .measurement_time(Duration::from_millis(500))
         .sample_size(20);
-    targets = sort, growth, together, pair_by_pair
+    targets = sort, short_lists, growth, together, pair_by_pair
 }
 criterion_main!(benches);

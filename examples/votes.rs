@@ -266,7 +266,7 @@ fn parse_weight(field: &str) -> Result<f64, String> {
 
 fn best_first(fit: &Fit) -> Vec<usize> {
     let mut order = Vec::new();
-    lipo::order::argsort_descending(&fit.strengths.to_vec(), &mut order);
+    lipo::ranking::argsort_descending(&fit.strengths.to_vec(), &mut order);
     order
 }
 

@@ -460,6 +460,10 @@ impl<'a, F: Real> Flat<'a, F> {
             return &wide[place.start..place.end];
         }
         buffer.clear();
+        if self.mask.is_none() {
+            buffer.extend(all[place.start..place.end].iter().map(|number| number.widen()));
+            return buffer;
+        }
         let existing = (place.start..place.end).filter(|&item| self.exists(item));
         buffer.extend(existing.map(|item| all[item].widen()));
         buffer
@@ -540,6 +544,11 @@ impl<'a> List<'a> {
     #[must_use]
     pub fn weight(&self, item: usize) -> f64 {
         self.weights.map_or(1.0, |weights| weights[item])
+    }
+
+    /// The weights of the items, where any were given.
+    pub(crate) fn weights(&self) -> Option<&'a [f64]> {
+        self.weights
     }
 
     /// The precision in which the caller holds scores and labels.

@@ -55,16 +55,32 @@
 //!
 //! # Cost
 //!
-//! That of sorting the scores, for NDCG the gains too, and for pair accuracy the labels: O(K log K). To
-//! take several metrics of the same lists, [`tally`] them together: each list is sorted once.
+//! That of sorting the scores, for NDCG the gains too, and for pair accuracy the labels: O(K log K).
+//! [`evaluate`] takes several metrics of the same lists and sorts each list once:
+//!
+//! ```
+//! use lipo::{Lists, metrics::{self, AveragePrecision, Metric, Ndcg, Undefined}};
+//! use ndarray::array;
+//!
+//! let scores = array![[2.0_f64, 1.0, 3.0], [0.3, 0.1, 0.2]];
+//! let labels = array![[2.0, 0.0, 1.0], [1.0, 0.0, 0.0]];
+//! let metrics: [&dyn Metric; 3] = [&Ndcg::at(1), &Ndcg::at(3), &AveragePrecision::default()];
+//! let lists = Lists::dense(&scores, &labels).build()?;
+//! let tallies = metrics::evaluate(&metrics, &lists)?;
+//! let means: Vec<f64> = tallies.iter().map(|tally| tally.mean(Undefined::Zero)).collect();
+//! assert!((means[0] - 0.666667).abs() < 1e-6); // the mean of 1/3 and 1
+//! assert!((means[1] - 0.898354).abs() < 1e-6);
+//! assert_eq!(means[2], 1.0); // everything relevant is ranked above everything else
+//! # Ok::<(), lipo::Error>(())
+//! ```
 
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
 use crate::check::same_shape;
 use crate::lists::{ListBuffers, Place};
-use crate::numeric::Sum;
-use crate::ranking::{ScoreTies, argsort};
-use crate::{Error, List, Lists, Real};
+use crate::numeric::WideRangeSum;
+use crate::ranking::{Ranking, ScoreTies};
+use crate::{Error, List, Lists, Real, real};
 
 mod average_relevance_position;
 mod binary;
@@ -84,15 +100,15 @@ pub use pair_accuracy::PairAccuracy;
 /// To write one, implement [`list`](Self::list); to apply one, use [`MetricExt`].
 ///
 /// ```
-/// use lipo::metrics::{Metric, MetricExt, Ranking, Scratch};
+/// use lipo::metrics::{Metric, MetricExt, RankedList, Scratch};
 /// use ndarray::array;
 ///
 /// /// The label of the item ranked first.
 /// struct Winner;
 ///
 /// impl Metric for Winner {
-///     fn list(&self, ranking: &Ranking<'_>, _: &mut Scratch) -> Option<f64> {
-///         ranking.order().first().map(|&item| ranking.list().labels()[item])
+///     fn list(&self, ranked: &RankedList<'_>, _: &mut Scratch) -> Option<f64> {
+///         ranked.order().first().map(|&item| ranked.list().labels()[item])
 ///     }
 /// }
 ///
@@ -104,7 +120,7 @@ pub trait Metric: Send + Sync {
     /// The value of a list, or None where it is not defined.
     ///
     /// The list has at least one item and has passed [`check`](Self::check).
-    fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64>;
+    fn list(&self, ranked: &RankedList<'_>, scratch: &mut Scratch) -> Option<f64>;
 
     /// How the ranking that `list` gets treats equal scores.
     fn ties(&self) -> ScoreTies {
@@ -120,13 +136,21 @@ pub trait Metric: Send + Sync {
         let _ = list;
         Ok(())
     }
+
+    /// True only if every list within `extent` is certain to pass [`check`](Self::check), which is
+    /// then skipped.
+    #[doc(hidden)]
+    fn accepts(&self, extent: &Extent) -> bool {
+        let _ = extent;
+        false
+    }
 }
 
 macro_rules! forward_metric {
     ($($pointer:ty),*) => {$(
         impl<M: Metric + ?Sized> Metric for $pointer {
-            fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
-                (**self).list(ranking, scratch)
+            fn list(&self, ranked: &RankedList<'_>, scratch: &mut Scratch) -> Option<f64> {
+                (**self).list(ranked, scratch)
             }
 
             fn ties(&self) -> ScoreTies {
@@ -136,21 +160,53 @@ macro_rules! forward_metric {
             fn check(&self, list: &List<'_>) -> Result<(), Error> {
                 (**self).check(list)
             }
+
+            fn accepts(&self, extent: &Extent) -> bool {
+                (**self).accepts(extent)
+            }
         }
     )*};
 }
 
-forward_metric!(&M, Box<M>);
+forward_metric!(&M, Box<M>, std::sync::Arc<M>);
+
+/// What the lists of a batch lie within.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Extent {
+    /// The least and the greatest label.
+    pub(crate) labels: (f64, f64),
+    pub(crate) greatest_weight: f64,
+    /// The number of items of the longest list.
+    pub(crate) longest: usize,
+    pub(crate) precision: real::Precision,
+}
+
+impl Extent {
+    fn of<F: Real, D: Dimension, B: Dimension>(lists: &Lists<'_, F, D, B>) -> Self {
+        let flat = lists.flat();
+        let greatest_weight = flat.weights.map_or(1.0, |weights| {
+            let existing = (0..weights.len()).filter(|&item| flat.exists(item));
+            existing.fold(0.0, |greatest: f64, item| greatest.max(weights[item].widen()))
+        });
+        Self {
+            labels: lists.ranges().labels,
+            greatest_weight,
+            longest: (0..flat.len()).map(|list| flat.size(list)).max().unwrap_or(0),
+            precision: F::PRECISION,
+        }
+    }
+}
 
 /// A list, and the order that its scores make.
 #[derive(Debug, Clone, Copy)]
-pub struct Ranking<'a> {
+pub struct RankedList<'a> {
     list: List<'a>,
-    order: &'a [usize],
+    ranking: &'a Ranking,
     ties: ScoreTies,
 }
 
-impl<'a> Ranking<'a> {
+impl<'a> RankedList<'a> {
     /// The items that exist, in the order in which they are stored.
     #[must_use]
     pub fn list(&self) -> List<'a> {
@@ -160,15 +216,20 @@ impl<'a> Ranking<'a> {
     /// The items from rank 1 on.
     #[must_use]
     pub fn order(&self) -> &'a [usize] {
-        self.order
+        self.ranking.order()
     }
 
     /// The items from rank 1 on, in groups within which every order is as likely as any other: those
     /// of equal scores under [`ScoreTies::Expected`], else each item by itself.
     #[must_use]
     pub fn groups(&self) -> impl DoubleEndedIterator<Item = &'a [usize]> + use<'a> {
-        let (scores, expected) = (self.list.scores(), self.ties == ScoreTies::Expected);
-        self.order.chunk_by(move |&i, &j| expected && scores[i] == scores[j])
+        let (order, ranking) = (self.order(), self.ranking);
+        ranking.groups_unless(!self.is_grouped()).map(move |places| &order[places])
+    }
+
+    /// Whether a group of [`groups`](Self::groups) has more than one item.
+    fn is_grouped(&self) -> bool {
+        self.ties == ScoreTies::Expected && self.ranking.is_grouped()
     }
 }
 
@@ -191,96 +252,60 @@ pub enum Undefined {
 /// the rounding of a compensated sum.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Tally {
-    moderate: Sums,
-    /// Those of lists whose W or W·m is large, W and m multiplied by [`Tally::SHRINK`] each.
-    large: Sums,
+    /// Σ W·m of the lists that have a value.
+    values: WideRangeSum,
+    /// Σ W of the lists that have a value.
+    weights: WideRangeSum,
+    /// Σ W of those that have none.
+    undefined: WideRangeSum,
     lists: usize,
     undefined_lists: usize,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
-struct Sums {
-    /// Σ W·m of the lists that have a value.
-    values: Sum,
-    /// Σ W of the lists that have a value.
-    weights: Sum,
-    /// Σ W of those that have none.
-    undefined: Sum,
-}
-
-impl Sums {
-    fn add(&mut self, weight: f64, value: Option<f64>) {
-        if let Some(value) = value {
-            self.values.add(weight * value);
-            self.weights.add(weight);
-        } else {
-            self.undefined.add(weight);
-        }
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.values.add_exact(other.values.exact());
-        self.weights.add_exact(other.weights.exact());
-        self.undefined.add_exact(other.undefined.exact());
-    }
-
-    /// Σ W·m and Σ W where the lists without a value count as `undefined`, or not at all.
-    fn of(&self, undefined: Option<f64>) -> (f64, f64) {
-        let (mut values, mut weights) = (self.values, self.weights);
-        if let Some(value) = undefined {
-            values.add(self.undefined.total() * value);
-            weights.add(self.undefined.total());
-        }
-        (values.total(), weights.total())
-    }
-}
-
 impl Tally {
-    const LARGE: f64 = 1e280;
-    /// 2⁻⁶⁰⁰, so that no product of two numbers that it shrank is beyond the range.
-    const SHRINK: f64 = 2.409_919_865_102_884e-181;
-
     /// Takes in a list of weight W whose value is m, if it has one.
     fn add(&mut self, weight: f64, value: Option<f64>) {
         self.lists += 1;
         self.undefined_lists += usize::from(value.is_none());
-        if weight == 0.0 {
-            return;
-        }
-        if weight.max(weight * value.unwrap_or(0.0).abs()) < Self::LARGE {
-            self.moderate.add(weight, value);
-        } else {
-            self.large.add(weight * Self::SHRINK, value.map(|value| value * Self::SHRINK));
+        match value {
+            _ if weight == 0.0 => {}
+            Some(value) => {
+                if weight == 1.0 {
+                    self.values.add(value);
+                } else {
+                    self.values.add_product(weight, value);
+                }
+                self.weights.add(weight);
+            }
+            None => self.undefined.add(weight),
         }
     }
 
     /// The tally of both.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        self.moderate.merge(other.moderate);
-        self.large.merge(other.large);
+        self.values.merge(other.values);
+        self.weights.merge(other.weights);
+        self.undefined.merge(other.undefined);
         self.lists += other.lists;
         self.undefined_lists += other.undefined_lists;
         self
     }
 
-    /// The mean over the lists; 0 where none counts.
+    /// The mean over the lists; NaN, as what is absent, where no list counts: there is none with an
+    /// item, all weigh 0, or none has a value and those are skipped.
     #[must_use]
     pub fn mean<F: Real>(&self, undefined: Undefined) -> F {
-        let value = match undefined {
-            Undefined::Zero => Some(0.0),
-            Undefined::One => Some(1.0),
-            Undefined::Skip => None,
-        };
-        let (values, weights) = self.moderate.of(value);
-        let (large_values, large_weights) = self.large.of(value.map(|value| value * Self::SHRINK));
-        let mean = if large_weights == 0.0 {
-            if weights == 0.0 { 0.0 } else { values / weights }
-        } else {
-            let shrunk = values * Self::SHRINK * Self::SHRINK + large_values;
-            shrunk / (weights * Self::SHRINK + large_weights) / Self::SHRINK
-        };
-        F::narrow(mean)
+        let (mut values, mut weights) = (self.values, self.weights);
+        match undefined {
+            Undefined::Zero => weights.merge(self.undefined),
+            Undefined::One => {
+                values.merge(self.undefined);
+                weights.merge(self.undefined);
+            }
+            Undefined::Skip => {}
+        }
+        F::narrow(if weights.is_zero() { f64::NAN } else { values.ratio(weights) })
     }
 
     /// The number of lists with at least one item.
@@ -303,8 +328,7 @@ impl Tally {
 #[derive(Debug, Clone, Default)]
 pub struct Workspace {
     lists: ListBuffers,
-    order: Vec<usize>,
-    random_keys: Vec<u64>,
+    ranking: Ranking,
     scratch: Scratch,
 }
 
@@ -312,8 +336,8 @@ pub struct Workspace {
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     numbers: Vec<f64>,
-    gains: dcg::Tables,
-    pairs: pair_accuracy::Tables,
+    gains: dcg::Room,
+    pairs: pair_accuracy::Room,
 }
 
 impl Scratch {
@@ -331,7 +355,7 @@ impl Scratch {
 /// error nothing has been written.
 pub trait MetricExt: Metric {
     /// The mean over lists of the metric of scores and labels `[.., K]`; lists for which it is not
-    /// defined count as 0.
+    /// defined count as 0. NaN where no list has an item.
     ///
     /// # Errors
     ///
@@ -345,7 +369,8 @@ pub trait MetricExt: Metric {
         self.mean_over(&Lists::dense(scores, labels).build()?, Undefined::default())
     }
 
-    /// The mean over `lists`, weighted by their list weights.
+    /// The mean over `lists`, weighted by their list weights; NaN where [no list
+    /// counts](Tally::mean).
     ///
     /// ```
     /// use lipo::{Lists, metrics::{AveragePrecision, MetricExt, Undefined}};
@@ -425,9 +450,10 @@ pub trait MetricExt: Metric {
         same_shape("values", values.shape(), lists.batch_shape().slice())?;
         check(&[self], lists, workspace)?;
         let (mut tally, mut out) = (Tally::default(), values.iter_mut());
+        let ties = order_for(&[self]);
         for place in lists.flat().places() {
             let mut of_list = None;
-            for_list(&[self], lists, place, workspace, |_, weight, value| {
+            for_list(&[self], ties, lists, place, workspace, |_, weight, value| {
                 tally.add(weight, value);
                 of_list = value.map(F::narrow);
             });
@@ -440,6 +466,22 @@ pub trait MetricExt: Metric {
 }
 
 impl<M: Metric + ?Sized> MetricExt for M {}
+
+/// What the lists make of each metric. Each list is sorted once, however many metrics there are.
+///
+/// [`tally`] does the same for a stream of batches, without allocating.
+///
+/// # Errors
+///
+/// Those of the metrics, for labels outside their domains or parameters outside their ranges.
+pub fn evaluate<F: Real, D: Dimension, B: Dimension>(
+    metrics: &[&dyn Metric],
+    lists: &Lists<'_, F, D, B>,
+) -> Result<Vec<Tally>, Error> {
+    let mut tallies = vec![Tally::default(); metrics.len()];
+    tally(metrics, lists, &mut tallies, &mut Workspace::default())?;
+    Ok(tallies)
+}
 
 /// Adds to each tally what the lists make of the metric beside it. Each list is sorted once, however
 /// many metrics there are.
@@ -482,12 +524,16 @@ pub fn tally<F: Real, D: Dimension, B: Dimension>(
     Ok(())
 }
 
-/// Asks every metric about every list.
+/// Asks every metric about every list, unless all are content with what the lists lie within.
 fn check<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
     metrics: &[&M],
     lists: &Lists<'_, F, D, B>,
     workspace: &mut Workspace,
 ) -> Result<(), Error> {
+    let extent = Extent::of(lists);
+    if metrics.iter().all(|metric| metric.accepts(&extent)) {
+        return Ok(());
+    }
     for place in lists.flat().places() {
         let list = lists.flat().list(place, &mut workspace.lists);
         for metric in metrics.iter().filter(|_| !list.is_empty()) {
@@ -497,6 +543,16 @@ fn check<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
     Ok(())
 }
 
+/// The rule that serves all of the metrics whose order of equal scores is that by index: with their
+/// groups where one of them needs these.
+fn order_for<M: Metric + ?Sized>(metrics: &[&M]) -> ScoreTies {
+    if metrics.iter().any(|metric| metric.ties() == ScoreTies::Expected) {
+        ScoreTies::Expected
+    } else {
+        ScoreTies::ByIndex
+    }
+}
+
 /// Calls `each` with the number of the metric, the list's weight and value, in the lists' order.
 fn for_each_list<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
     metrics: &[&M],
@@ -504,34 +560,36 @@ fn for_each_list<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
     workspace: &mut Workspace,
     mut each: impl FnMut(usize, f64, Option<f64>),
 ) {
+    let by_index = order_for(metrics);
     for place in lists.flat().places() {
-        for_list(metrics, lists, place, workspace, &mut each);
+        for_list(metrics, by_index, lists, place, workspace, &mut each);
     }
 }
 
+#[inline]
 fn for_list<M: Metric + ?Sized, F: Real, D: Dimension, B: Dimension>(
     metrics: &[&M],
+    by_index: ScoreTies,
     lists: &Lists<'_, F, D, B>,
     place: Place,
     workspace: &mut Workspace,
     mut each: impl FnMut(usize, f64, Option<f64>),
 ) {
-    let Workspace { lists: buffers, order, random_keys, scratch } = workspace;
+    let Workspace { lists: buffers, ranking, scratch } = workspace;
     let list = lists.flat().list(place, buffers);
     if list.is_empty() {
         return;
     }
     let weight = lists.flat().list_weight(place.list);
-    let mut ordered_by = None;
+    let mut ranked_by = None;
     for (which, metric) in metrics.iter().enumerate() {
         let ties = metric.ties();
-        // An expectation starts from the order by index.
-        let order_by = if ties == ScoreTies::Expected { ScoreTies::ByIndex } else { ties };
-        if ordered_by != Some(order_by) {
-            argsort(list.scores(), list.labels(), order_by, random_keys, order);
-            ordered_by = Some(order_by);
+        let rule = if matches!(ties, ScoreTies::Random { .. }) { ties } else { by_index };
+        if ranked_by != Some(rule) {
+            ranking.update(list.scores(), list.labels(), rule);
+            ranked_by = Some(rule);
         }
-        each(which, weight, metric.list(&Ranking { list, order, ties }, scratch));
+        each(which, weight, metric.list(&RankedList { list, ranking, ties }, scratch));
     }
 }
 
@@ -541,8 +599,5 @@ fn depth(cutoff: Option<usize>, len: usize) -> usize {
 }
 
 fn greatest_weight(list: &List<'_>) -> f64 {
-    (0..list.len()).fold(0.0, |greatest, item| {
-        let weight = list.weight(item);
-        if weight > greatest { weight } else { greatest }
-    })
+    list.weights().map_or(1.0, |weights| weights.iter().copied().fold(0.0, f64::max))
 }

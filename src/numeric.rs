@@ -5,9 +5,11 @@ mod double_double;
 pub(crate) mod extended;
 pub(crate) mod number;
 mod random;
+mod wide_range_sum;
 
 pub(crate) use double_double::DoubleDouble;
 pub(crate) use random::SplitMix64;
+pub(crate) use wide_range_sum::WideRangeSum;
 
 /// A running sum that keeps what each addition rounds away (Neumaier). Once infinite, it stays so.
 #[derive(Debug, Clone, Copy, Default)]
@@ -26,7 +28,7 @@ impl Sum {
         self.lost += sum.lo;
     }
 
-    /// [`add`](Self::add) of what does not overflow.
+    /// [`add`](Self::add) of a term with which the sum does not overflow.
     pub(crate) fn add_moderate(&mut self, term: f64) {
         let rounded = self.rounded + term;
         let of_term = rounded - self.rounded;

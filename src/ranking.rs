@@ -35,10 +35,10 @@ pub use columns::DiscountColumns;
 pub use discount::{
     Discount, DiscountFn, DiscountTable, LogDiscount, ReciprocalDiscount, discount_fn,
 };
-pub(crate) use discount::{WellKnown, check_discount};
+pub(crate) use discount::{DiscountsByRank, WellKnown, check_discount};
 pub use gain::{ExponentialGain, Gain, GainFn, GainTable, LinearGain, gain_fn};
 pub use order::argsort_descending;
-pub(crate) use order::{argsort_by_descending, descending};
+pub(crate) use order::{FEW, argsort_by_descending, count_greater, descending, sort_greatest};
 
 /// The ranks of items with equal scores.
 ///
@@ -70,7 +70,7 @@ pub struct Ranking {
     order: Vec<usize>,
     /// The place of each item in the order.
     places: Vec<usize>,
-    /// The place at which each tied group ends.
+    /// The place at which each tied group ends; empty where every item is a group by itself.
     group_ends: Vec<usize>,
     random_keys: Vec<u64>,
 }
@@ -97,18 +97,28 @@ impl Ranking {
     /// Where there are not as many labels as scores.
     pub fn update(&mut self, scores: &[f64], labels: &[f64], ties: ScoreTies) {
         assert_eq!(scores.len(), labels.len(), "a label for each score");
-        argsort(scores, labels, ties, &mut self.random_keys, &mut self.order);
-        self.places.resize(scores.len(), 0);
-        for (place, &item) in self.order.iter().enumerate() {
-            self.places[item] = place;
+        let random = matches!(ties, ScoreTies::Random { .. });
+        let Self { order, places, group_ends, random_keys } = self;
+        places.resize(scores.len(), 0);
+        order.resize(scores.len(), 0);
+        let few = scores.len() <= order::FEW;
+        let ranked = few.then(|| order::rank_few(scores, places, !random)).flatten();
+        let may_be_tied = if let Some(tied) = ranked {
+            places.iter().enumerate().for_each(|(item, &place)| order[place] = item);
+            tied
+        } else {
+            argsort(scores, labels, ties, random_keys, order);
+            order.iter().enumerate().for_each(|(place, &item)| places[item] = place);
+            true
+        };
+        group_ends.clear();
+        if may_be_tied && ties == ScoreTies::Expected {
+            let mut end = 0;
+            group_ends.extend(order.chunk_by(|&i, &j| scores[i] == scores[j]).map(|group| {
+                end += group.len();
+                end
+            }));
         }
-        let expected = ties == ScoreTies::Expected;
-        self.group_ends.clear();
-        let groups = self.order.chunk_by(|&i, &j| expected && scores[i] == scores[j]);
-        self.group_ends.extend(groups.scan(0, |end, group| {
-            *end += group.len();
-            Some(*end)
-        }));
     }
 
     /// The number of items.
@@ -154,10 +164,33 @@ impl Ranking {
     /// ```
     #[must_use]
     pub fn groups(&self) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
-        (0..self.group_ends.len()).map(|group| {
+        self.groups_unless(false)
+    }
+
+    /// The tied groups, or every place by itself.
+    pub(crate) fn groups_unless(
+        &self,
+        each_alone: bool,
+    ) -> impl DoubleEndedIterator<Item = Range<usize>> + ExactSizeIterator {
+        let each_alone = each_alone || !self.is_grouped();
+        let groups = if each_alone { self.len() } else { self.group_ends.len() };
+        (0..groups).map(move |group| {
+            if each_alone {
+                return group..group + 1;
+            }
             let start = if group == 0 { 0 } else { self.group_ends[group - 1] };
             start..self.group_ends[group]
         })
+    }
+
+    /// Whether items may share a group.
+    pub(crate) fn is_grouped(&self) -> bool {
+        !self.group_ends.is_empty()
+    }
+
+    /// The place of each item in the order.
+    pub(crate) fn places(&self) -> &[usize] {
+        &self.places
     }
 
     /// Fills `columns` with what a discount, 0 beyond the cut-off, makes of each item.
@@ -190,7 +223,7 @@ impl Ranking {
 }
 
 /// Fills `order` with the items from rank 1 on; by index where the rule is an expectation.
-pub(crate) fn argsort(
+fn argsort(
     scores: &[f64],
     labels: &[f64],
     ties: ScoreTies,
@@ -201,7 +234,7 @@ pub(crate) fn argsort(
         fill_random_keys(seed, labels, random_keys);
         argsort_by_descending(scores, order, |item| random_keys[item]);
     } else {
-        argsort_descending(scores, order);
+        argsort_by_descending(scores, order, |_| 0);
     }
 }
 

@@ -1,7 +1,7 @@
 //! How the values of lists become one.
 
 use crate::Real;
-use crate::numeric::{DoubleDouble, Sum};
+use crate::numeric::{DoubleDouble, WideRangeSum};
 
 /// How the values of lists become one.
 ///
@@ -27,22 +27,16 @@ pub enum Reduction {
 /// are added up in `f64`, before any of them is rounded to `f32`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Total {
-    // Two sums, so that a finite mean of values near the end of the range does not overflow.
-    moderate: Sum,
-    large: Sum,
+    values: WideRangeSum,
     pub(super) lists: usize,
     pub(super) terms: u64,
 }
 
 impl Total {
-    const LARGE: f64 = 1e280;
-    /// What values from `LARGE` on are multiplied by: a power of two, 2⁻²⁰⁰.
-    const SHRINK: f64 = 6.223_015_277_861_142e-61;
-
     /// Adds the values of lists without weights.
     pub(super) fn add_all(&mut self, values: &[f64]) {
-        if values.iter().any(|value| value.abs() >= Self::LARGE || value.is_nan()) {
-            return values.iter().for_each(|&value| self.add(1.0, value));
+        if values.iter().any(|value| value.abs() >= WideRangeSum::LARGE || value.is_nan()) {
+            return values.iter().for_each(|&value| self.values.add(value));
         }
         // Four sums side by side, so that no addition waits for the one before.
         let mut sums = [[0.0_f64; 4]; 2];
@@ -56,29 +50,23 @@ impl Total {
             }
         }
         for lane in 0..4 {
-            self.moderate.add(sums[0][lane]);
-            self.moderate.add(sums[1][lane]);
+            let [hi, lo] = [sums[0][lane], sums[1][lane]];
+            self.values.add_moderate_sum(DoubleDouble { hi, lo });
         }
-        rest.iter().for_each(|&value| self.moderate.add(value));
+        rest.iter().for_each(|&value| self.values.add(value));
     }
 
     pub(super) fn add(&mut self, weight: f64, value: f64) {
         // A weight of 0 takes part, with 0, even where the value is infinite.
-        if weight == 0.0 {
-            return;
-        }
-        if (weight * value).abs() < Self::LARGE {
-            self.moderate.add_exact(DoubleDouble::product(weight, value));
-        } else {
-            self.large.add_exact(DoubleDouble::product(weight, value * Self::SHRINK));
+        if weight != 0.0 {
+            self.values.add_product(weight, value);
         }
     }
 
     /// The total of both.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
-        self.moderate.add_exact(other.moderate.exact());
-        self.large.add_exact(other.large.exact());
+        self.values.merge(other.values);
         self.lists += other.lists;
         self.terms += other.terms;
         self
@@ -88,14 +76,7 @@ impl Total {
     #[must_use]
     pub fn reduce<F: Real>(&self, reduction: Reduction) -> F {
         let divisor = self.divisor(reduction);
-        if divisor == 0.0 {
-            return F::zero();
-        }
-        // Skip the division when the divisor is 1.
-        let mean =
-            |sum: Sum| if divisor == 1.0 { sum.exact() } else { sum.exact() / divisor.into() };
-        let large = mean(self.large).round() / Self::SHRINK;
-        F::narrow((mean(self.moderate) + large.into()).round())
+        if divisor == 0.0 { F::zero() } else { F::narrow(self.values.divided_by(divisor)) }
     }
 
     /// The number of lists with at least one item.

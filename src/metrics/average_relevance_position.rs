@@ -2,7 +2,7 @@
 //!
 //! ARP = Σ w_k ψ_k τ_k / Σ w_k ψ_k
 
-use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
+use crate::metrics::{Extent, Metric, RankedList, Scratch, greatest_weight};
 use crate::numeric::Sum;
 use crate::ranking::ScoreTies;
 use crate::{Error, List};
@@ -52,21 +52,25 @@ impl Metric for AverageRelevancePosition {
         }
     }
 
-    fn list(&self, ranking: &Ranking<'_>, _: &mut Scratch) -> Option<f64> {
-        let list = ranking.list();
+    fn accepts(&self, extent: &Extent) -> bool {
+        extent.labels.0 >= 0.0
+    }
+
+    fn list(&self, ranked: &RankedList<'_>, _: &mut Scratch) -> Option<f64> {
+        let list = ranked.list();
         let (label, weight) =
             (list.labels().iter().copied().fold(0.0, f64::max), greatest_weight(&list));
         let (mut positions, mut relevance) = (Sum::default(), Sum::default());
         let mut above = 0;
-        for group in ranking.groups() {
+        for group in ranked.groups() {
             let rank = above as f64 + (group.len() + 1) as f64 / 2.0;
             for &item in group {
                 // Shares of the greatest, whose sums stay within the range.
                 let share = list.labels()[item] / label * (list.weight(item) / weight);
                 // Of 0/0 there is nothing to count.
                 let share = if share > 0.0 { share } else { 0.0 };
-                positions.add(share * rank);
-                relevance.add(share);
+                positions.add_moderate(share * rank);
+                relevance.add_moderate(share);
             }
             above += group.len();
         }

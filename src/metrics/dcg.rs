@@ -8,12 +8,13 @@
 //! the mean over the ranks of its group (McSherry & Najork 2008).
 
 use crate::check::check_cutoff;
-use crate::metrics::{Metric, Ranking, Scratch, depth, greatest_weight};
+use crate::metrics::{Extent, Metric, RankedList, Scratch, depth, greatest_weight};
 use crate::numeric::{Sum, scale_by_power_of_two};
 use crate::ranking::{
-    Discount, ExponentialGain, Gain, LogDiscount, ScoreTies, WellKnown, check_discount,
+    Discount, DiscountsByRank, ExponentialGain, Gain, LogDiscount, ScoreTies, check_discount,
+    sort_greatest,
 };
-use crate::{Error, List};
+use crate::{Error, List, Precision};
 
 /// DCG@n = Σ_{τ_k ≤ n} w_k G_k d(τ_k), Järvelin & Kekäläinen 2002; with G = 2^ψ − 1 as in Burges et al.
 /// 2005 and d(r) = 1/log2(1 + r).
@@ -124,10 +125,8 @@ impl<const NORMALISED: bool, G, D> CumulatedGain<NORMALISED, G, D> {
 
 /// Room for a list's gains and ranks' discounts.
 #[derive(Debug, Clone, Default)]
-pub struct Tables {
-    /// 1/log2(1 + r) of the ranks r = 1, 2, …, of which every list needs the first.
-    log_discounts: Vec<f64>,
-    other_discounts: Vec<f64>,
+pub struct Room {
+    discounts: DiscountsByRank<f64>,
     gains: Vec<f64>,
 }
 
@@ -142,116 +141,105 @@ impl<const NORMALISED: bool, G: Gain, D: Discount> Metric for CumulatedGain<NORM
         self.check_gains(list, greatest_discount)
     }
 
-    fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
-        let list = ranking.list();
-        let depth = depth(self.cutoff, list.len());
-        let Tables { log_discounts, other_discounts, gains } = &mut scratch.gains;
-        let discounts = &*self.discounts(depth, log_discounts, other_discounts);
-        // A ratio does not see the factor that keeps small weights from underflow.
-        let factor = if NORMALISED { reciprocal_scale(&list) } else { 1.0 };
-        let gain = |item| list.weight(item) * factor * self.gain.at(list.labels()[item]);
-        if !NORMALISED {
-            return Some(cumulated(ranking, discounts, depth, gain));
-        }
-        gains.clear();
-        gains.extend((0..list.len()).map(gain));
-        let dcg = cumulated(ranking, discounts, depth, |item| gains[item]);
+    fn accepts(&self, extent: &Extent) -> bool {
+        let depth = depth(self.cutoff, extent.longest);
+        let Ok(greatest_discount) = check_discount(&self.discount, depth) else { return false };
+        let factor = factor(extent.greatest_weight, extent.longest, greatest_discount);
+        let fits = |label| self.problem(label, factor, extent.precision).is_none();
+        let gains_fit = self.gain.is_monotone() && fits(extent.labels.0) && fits(extent.labels.1);
+        gains_fit && self.cutoff != Some(0)
+    }
 
-        let falling = |a: &f64, b: &f64| b.total_cmp(a);
-        if depth < gains.len() {
-            gains.select_nth_unstable_by(depth - 1, falling);
+    #[inline]
+    fn list(&self, ranked: &RankedList<'_>, room: &mut Scratch) -> Option<f64> {
+        let list = ranked.list();
+        let depth = depth(self.cutoff, list.len());
+        let Room { discounts, gains } = &mut room.gains;
+        let discounts = discounts.fill(&self.discount, depth, |rank| self.discount.at(rank));
+        gains.clear();
+        gains.extend(list.labels().iter().map(|&label| self.gain.at(label)));
+        if let Some(weights) = list.weights() {
+            // A ratio does not see the factor that keeps small weights from underflow.
+            let factor = if NORMALISED { reciprocal_scale(greatest_weight(&list)) } else { 1.0 };
+            gains.iter_mut().zip(weights).for_each(|(gain, weight)| *gain *= weight * factor);
         }
-        gains[..depth].sort_unstable_by(falling);
+        let dcg = cumulated(ranked, discounts, gains);
+        if !NORMALISED {
+            return Some(dcg);
+        }
+        sort_greatest(gains, depth);
         let mut ideal = Sum::default();
-        gains[..depth].iter().zip(discounts).for_each(|(gain, share)| ideal.add(gain * share));
+        let best = gains.iter().zip(discounts);
+        best.for_each(|(gain, discount)| ideal.add_moderate(gain * discount));
+        let ideal = ideal.total();
         // Rounding may put the DCG of a tied perfect order an ulp above.
-        (ideal.total() > 0.0).then(|| (dcg / ideal.total()).min(1.0))
+        (ideal > 0.0).then(|| (dcg / ideal).min(1.0))
     }
 }
 
-/// The sum over the first `depth` ranks of the gains times the discounts' means over tied groups.
-fn cumulated(
-    ranking: &Ranking<'_>,
-    discounts: &[f64],
-    depth: usize,
-    gain: impl Fn(usize) -> f64,
-) -> f64 {
-    let (mut dcg, mut start) = (Sum::default(), 0);
-    for group in ranking.groups() {
+/// The sum over the ranks that have a discount of the gains times the discounts' means over tied
+/// groups.
+fn cumulated(ranked: &RankedList<'_>, discounts: &[f64], gains: &[f64]) -> f64 {
+    let mut dcg = Sum::default();
+    if !ranked.is_grouped() {
+        for (&item, discount) in ranked.order().iter().zip(discounts) {
+            dcg.add_moderate(gains[item] * discount);
+        }
+        return dcg.total();
+    }
+    let mut start = 0;
+    for group in ranked.groups() {
         let end = start + group.len();
-        if let [item] = *group {
-            dcg.add(gain(item) * discounts[start]);
-        } else {
-            let of_ranks = &discounts[start..end.min(depth)];
-            let discount = of_ranks.iter().sum::<f64>() / group.len() as f64;
-            for &item in group {
-                dcg.add(gain(item) * discount);
-            }
+        let of_ranks = &discounts[start..end.min(discounts.len())];
+        let discount = of_ranks.iter().sum::<f64>() / group.len() as f64;
+        for &item in group {
+            dcg.add_moderate(gains[item] * discount);
         }
         start = end;
-        if start >= depth {
+        if start >= discounts.len() {
             break;
         }
     }
     dcg.total()
 }
 
+/// What a gain is multiplied by, at most, in the sum of a list.
+fn factor(greatest_weight: f64, items: usize, greatest_discount: f64) -> f64 {
+    greatest_weight.max(1.0) * items as f64 * greatest_discount.max(1.0)
+}
+
 impl<const NORMALISED: bool, G: Gain, D: Discount> CumulatedGain<NORMALISED, G, D> {
     fn check_gains(&self, list: &List<'_>, greatest_discount: f64) -> Result<(), Error> {
-        let factor =
-            greatest_weight(list).max(1.0) * list.len() as f64 * greatest_discount.max(1.0);
-        let problem = |label: f64| {
-            let gain = self.gain.at(label);
-            if !list.precision().round(gain).is_finite() {
-                Some("a label whose gain is finite")
-            } else if !(gain * factor).is_finite() {
-                Some("a label whose DCG is finite")
-            } else if NORMALISED && gain < 0.0 {
-                Some("a label whose gain is at least 0")
-            } else {
-                None
-            }
-        };
-        if self.gain.is_monotone() {
-            let least = list.labels().iter().fold(f64::INFINITY, |a, &b| if b < a { b } else { a });
-            let most = list.labels().iter().fold(-f64::INFINITY, |a, &b| if b > a { b } else { a });
-            if problem(least).or(problem(most)).is_none() {
-                return Ok(());
-            }
-        }
+        let factor = factor(greatest_weight(list), list.len(), greatest_discount);
         for (item, &label) in list.labels().iter().enumerate() {
-            if let Some(range) = problem(label) {
+            if let Some(range) = self.problem(label, factor, list.precision()) {
                 return Err(list.label_out_of_range(item, range));
             }
         }
         Ok(())
     }
 
-    /// The discounts of the ranks from 1 to at least `ranks`.
-    fn discounts<'t>(
-        &self,
-        ranks: usize,
-        log: &'t mut Vec<f64>,
-        other: &'t mut Vec<f64>,
-    ) -> &'t mut Vec<f64> {
-        let table = if self.discount.well_known() == Some(WellKnown::Log) {
-            log
+    /// What a label should be and is not, if anything.
+    fn problem(&self, label: f64, factor: f64, precision: Precision) -> Option<&'static str> {
+        let gain = self.gain.at(label);
+        if !precision.round(gain).is_finite() {
+            Some("a label whose gain is finite")
+        } else if !(gain * factor).is_finite() {
+            Some("a label whose DCG is finite")
+        } else if NORMALISED && gain < 0.0 {
+            Some("a label whose gain is at least 0")
         } else {
-            other.clear();
-            other
-        };
-        table.extend((table.len() + 1..=ranks).map(|rank| self.discount.at(rank as f64)));
-        table
+            None
+        }
     }
 }
 
 /// A power of two that brings the greatest weight to ½ or more, as far as one factor can, below 1.
-fn reciprocal_scale(list: &List<'_>) -> f64 {
-    let greatest = greatest_weight(list);
-    if greatest == 0.0 {
+fn reciprocal_scale(greatest_weight: f64) -> f64 {
+    if greatest_weight == 0.0 {
         return 1.0;
     }
     #[allow(clippy::cast_possible_truncation)] // the logarithm of an f64
-    let exponent = greatest.log2().floor() as i32 + 1;
+    let exponent = greatest_weight.log2().floor() as i32 + 1;
     scale_by_power_of_two(1.0, -exponent.clamp(-1000, 1000))
 }

@@ -2,12 +2,13 @@
 //!
 //! Σ_{ψ_i > ψ_j} w_i [τ_i < τ_j] / Σ_{ψ_i > ψ_j} w_i
 //!
-//! Counted in O(K log K): the items enter from the lowest rank up, and a Fenwick tree over the
+//! Of few items, counted pair by pair, which has no branches; of more, in O(K log K): the items enter from the lowest rank up, and a Fenwick tree over the
 //! distinct labels tells how many of those that are in have a lower label.
 
-use crate::metrics::{Metric, Ranking, Scratch, greatest_weight};
+use crate::List;
+use crate::metrics::{Extent, Metric, RankedList, Scratch, greatest_weight};
 use crate::numeric::Sum;
-use crate::ranking::{ScoreTies, argsort_descending};
+use crate::ranking::{FEW, ScoreTies, argsort_descending, count_greater};
 
 /// Ordered pair accuracy: the share of the pairs ψ_i > ψ_j that the scores put in that order, a pair
 /// weighing w_i, i the preferred item. The accuracy of a reward model on preferences; with two labels
@@ -44,7 +45,7 @@ impl PairAccuracy {
 
 /// Room to count pairs.
 #[derive(Debug, Clone, Default)]
-pub struct Tables {
+pub struct Room {
     by_label: Vec<usize>,
     items: Vec<Item>,
     tree: Vec<usize>,
@@ -56,6 +57,8 @@ struct Item {
     level: usize,
     /// The number of items with a lower label.
     lower: usize,
+    /// The number of these that are ranked below; tied ones count half.
+    lower_below: f64,
 }
 
 impl Metric for PairAccuracy {
@@ -63,42 +66,106 @@ impl Metric for PairAccuracy {
         self.ties
     }
 
-    fn list(&self, ranking: &Ranking<'_>, scratch: &mut Scratch) -> Option<f64> {
-        let list = ranking.list();
-        // Shares of the greatest weight, whose sums stay within the range.
-        let greatest = greatest_weight(&list);
-        if greatest == 0.0 {
-            return None;
-        }
-        let weight = |item| list.weight(item) / greatest;
-        let Tables { by_label, items, tree } = &mut scratch.pairs;
-        let levels = fill(items, by_label, list.labels());
-
-        let mut pairs = Sum::default();
-        items.iter().enumerate().for_each(|(i, item)| pairs.add(weight(i) * item.lower as f64));
-
-        let mut entered = Fenwick::new(tree, levels);
-        let mut right = Sum::default();
-        for group in ranking.groups().rev() {
-            if let [i] = *group {
-                right.add(weight(i) * entered.below(items[i].level) as f64);
-                entered.enter(items[i].level);
-                continue;
-            }
-            // Half of the pairs within the group: those of before and of after it has entered.
-            let mut add_half = |entered: &Fenwick<'_>| {
-                for &i in group {
-                    right.add(0.5 * weight(i) * entered.below(items[i].level) as f64);
-                }
-            };
-            add_half(&entered);
-            for &i in group {
-                entered.enter(items[i].level);
-            }
-            add_half(&entered);
-        }
-        (pairs.total() > 0.0).then(|| right.total() / pairs.total())
+    fn accepts(&self, _: &Extent) -> bool {
+        true
     }
+
+    #[inline]
+    fn list(&self, ranked: &RankedList<'_>, scratch: &mut Scratch) -> Option<f64> {
+        match ranked.list().len() {
+            0..=8 => of_few::<8>(ranked),
+            9..=16 => of_few::<16>(ranked),
+            17..=FEW => of_few::<FEW>(ranked),
+            _ => of_many(ranked, &mut scratch.pairs),
+        }
+    }
+}
+
+/// The share of pairs, each looked at. For each item, the comparisons with all others are added up in
+/// vectors of bytes of fixed size, which hold the counts up to 2 · [`FEW`].
+#[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // places of few items
+fn of_few<const N: usize>(ranked: &RankedList<'_>) -> Option<f64> {
+    let list = ranked.list();
+    let len = list.len();
+    // A label is lower where more labels are greater. Items that do not exist are preferred to none.
+    let (_, greater) = count_greater::<N>(list.labels());
+    let mut levels = [i8::MAX; N];
+    levels.iter_mut().zip(&greater[..len]).for_each(|(level, &greater)| *level = greater as i8);
+    let mut places = [0; N];
+    let (mut lower, mut lower_below) = ([0_i8; N], [0_i8; N]);
+    if ranked.is_grouped() {
+        // Twice the pairs, since those within a group count half.
+        for range in ranked.ranking.groups() {
+            let place = range.start as i8;
+            ranked.order()[range].iter().for_each(|&item| places[item] = place);
+        }
+        for (&level, &place) in levels[..len].iter().zip(&places) {
+            for i in 0..N {
+                let pair = level > levels[i];
+                lower[i] += 2 * i8::from(pair);
+                lower_below[i] += i8::from(pair && place > places[i]);
+                lower_below[i] += i8::from(pair && place >= places[i]);
+            }
+        }
+    } else {
+        let of_items = places.iter_mut().zip(ranked.ranking.places());
+        of_items.for_each(|(of_item, &place)| *of_item = place as i8);
+        for (&level, &place) in levels[..len].iter().zip(&places) {
+            for i in 0..N {
+                let pair = level > levels[i];
+                lower[i] += i8::from(pair);
+                lower_below[i] += i8::from(pair && place > places[i]);
+            }
+        }
+    }
+    let Some(weights) = list.weights() else {
+        let sum = |counts: &[i8; N]| counts.iter().map(|&count| i32::from(count)).sum::<i32>();
+        let (pairs, right) = (sum(&lower), sum(&lower_below));
+        return (pairs > 0).then(|| f64::from(right) / f64::from(pairs));
+    };
+    let counts = |i: usize| (weights[i], f64::from(lower[i]), f64::from(lower_below[i]));
+    share(&list, (0..len).map(counts))
+}
+
+/// Σ w · right / Σ w · pairs.
+fn share(list: &List<'_>, items: impl Iterator<Item = (f64, f64, f64)>) -> Option<f64> {
+    // Shares of the greatest weight, whose sums stay within the range.
+    let greatest = greatest_weight(list);
+    if greatest == 0.0 {
+        return None;
+    }
+    let (mut all, mut all_right) = (Sum::default(), Sum::default());
+    for (weight, pairs, right) in items {
+        all.add_moderate(weight / greatest * pairs);
+        all_right.add_moderate(weight / greatest * right);
+    }
+    (all.total() > 0.0).then(|| all_right.total() / all.total())
+}
+
+fn of_many(ranked: &RankedList<'_>, room: &mut Room) -> Option<f64> {
+    let list = ranked.list();
+    let Room { by_label, items, tree } = room;
+    let levels = fill(items, by_label, list.labels());
+    let mut entered = Fenwick::new(tree, levels);
+    for group in ranked.groups().rev() {
+        if let [i] = *group {
+            items[i].lower_below = entered.below(items[i].level) as f64;
+            entered.enter(items[i].level);
+            continue;
+        }
+        // Half of the pairs within the group: those of before and of after it has entered.
+        for &i in group {
+            items[i].lower_below = 0.5 * entered.below(items[i].level) as f64;
+        }
+        for &i in group {
+            entered.enter(items[i].level);
+        }
+        for &i in group {
+            items[i].lower_below += 0.5 * entered.below(items[i].level) as f64;
+        }
+    }
+    let counts = |(i, item): (usize, &Item)| (list.weight(i), item.lower as f64, item.lower_below);
+    share(&list, items.iter().enumerate().map(counts))
 }
 
 /// Returns the number of distinct labels.
@@ -109,7 +176,7 @@ fn fill(items: &mut Vec<Item>, by_label: &mut Vec<usize>, labels: &[f64]) -> usi
     let (mut level, mut lower) = (0, 0);
     for group in by_label.chunk_by(|&i, &j| labels[i] == labels[j]).rev() {
         for &i in group {
-            items[i] = Item { level, lower };
+            items[i] = Item { level, lower, lower_below: 0.0 };
         }
         level += 1;
         lower += group.len();

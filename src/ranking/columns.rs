@@ -1,7 +1,7 @@
 //! What a discount makes of the items of a ranked list, as columns.
 
 use super::Ranking;
-use super::discount::{Discount, WellKnown};
+use super::discount::{Discount, DiscountsByRank};
 use crate::numeric::DoubleDouble;
 
 /// What a discount makes of each item of a list: [`Ranking::discounts`] fills it.
@@ -15,10 +15,7 @@ pub struct DiscountColumns {
     means: Vec<(f64, f64)>,
     within_groups: Vec<(f64, f64)>,
     groups: Vec<usize>,
-    log: Vec<DoubleDouble>,
-    reciprocal: Vec<DoubleDouble>,
-    /// The discounts of a rank that are evaluated for each list.
-    other: Vec<DoubleDouble>,
+    by_rank: DiscountsByRank<DoubleDouble>,
 }
 
 impl DiscountColumns {
@@ -50,19 +47,10 @@ impl DiscountColumns {
     ) {
         let len = ranking.len();
         let cutoff = cutoff.map_or(len, |cutoff| cutoff.min(len));
-        let table = match discount.well_known() {
-            Some(WellKnown::Log) => &mut self.log,
-            Some(WellKnown::Reciprocal) => &mut self.reciprocal,
-            None => {
-                self.other.clear();
-                &mut self.other
-            }
-        };
-        let exact = |rank: usize| {
-            let (hi, lo) = discount.exact(rank as f64);
+        let table = self.by_rank.fill(discount, cutoff, |rank| {
+            let (hi, lo) = discount.exact(rank);
             DoubleDouble { hi, lo }
-        };
-        table.extend((table.len() + 1..=cutoff).map(exact));
+        });
 
         self.means.resize(len, (0.0, 0.0));
         self.within_groups.resize(len, (0.0, 0.0));

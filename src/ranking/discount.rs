@@ -244,6 +244,36 @@ impl<F, S> fmt::Debug for DiscountFn<F, S> {
     }
 }
 
+/// What a discount has at the ranks 1, 2, 3, …, evaluated once for all lists where the discount is
+/// well known, and once a list where it is not.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DiscountsByRank<T> {
+    log: Vec<T>,
+    reciprocal: Vec<T>,
+    other: Vec<T>,
+}
+
+impl<T> DiscountsByRank<T> {
+    /// What `at` says of the ranks from 1 to `ranks`.
+    pub(crate) fn fill(
+        &mut self,
+        discount: &dyn Discount,
+        ranks: usize,
+        at: impl Fn(f64) -> T,
+    ) -> &[T] {
+        let table = match discount.well_known() {
+            Some(WellKnown::Log) => &mut self.log,
+            Some(WellKnown::Reciprocal) => &mut self.reciprocal,
+            None => {
+                self.other.clear();
+                &mut self.other
+            }
+        };
+        table.extend((table.len() + 1..=ranks).map(|rank| at(rank as f64)));
+        &table[..ranks]
+    }
+}
+
 /// Checks the discounts of the ranks 1 to `ranks`, and returns the greatest, that of rank 1; 0 where
 /// there are no ranks.
 pub(crate) fn check_discount(discount: &dyn Discount, ranks: usize) -> Result<f64, Error> {

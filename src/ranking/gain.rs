@@ -82,11 +82,13 @@ forward_gain!(&G, Box<G>, std::sync::Arc<G>);
 pub struct ExponentialGain;
 
 impl Gain for ExponentialGain {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // and back, to see if it was one
+    #[inline]
+    #[allow(clippy::cast_possible_truncation)] // and back, to see if it was one
     fn at(&self, label: f64) -> f64 {
-        let grade = label as u32;
-        if grade < u64::BITS && f64::from(grade) == label {
-            ((1_u64 << grade) - 1) as f64
+        let grade = label as i32;
+        if f64::from(grade) == label && (0..1024).contains(&grade) {
+            // The bits of 2^grade: an exponent, and no fraction.
+            f64::from_bits((1023 + u64::from(grade.unsigned_abs())) << 52) - 1.0
         } else if label >= 1.0 {
             label.exp2() - 1.0 // the 1 is subtracted without harm
         } else {
@@ -237,6 +239,19 @@ mod tests {
             assert!((back + expected).abs() < 4.0 * f64::EPSILON * expected.abs(), "2^{b} - 2^{a}");
         }
         assert_eq!(ExponentialGain.difference(2.5, 2.5), 0.0);
+    }
+
+    #[test]
+    fn exponential_gains_of_grades_are_exact() {
+        for grade in 0..53_u32 {
+            assert_eq!(ExponentialGain.at(f64::from(grade)), ((1_u64 << grade) - 1) as f64);
+        }
+        assert_eq!(ExponentialGain.at(1023.0), 2.0_f64.powi(1023));
+        assert_eq!(ExponentialGain.at(1024.0), f64::INFINITY);
+        assert_eq!(ExponentialGain.at(-1.0), -0.5);
+        assert_eq!(ExponentialGain.at(-0.0), 0.0);
+        assert_eq!(ExponentialGain.at(-1e300), -1.0);
+        assert!((ExponentialGain.at(0.5) - 0.41421356237309503).abs() < 1.2e-16); // √2 − 1
     }
 
     #[test]

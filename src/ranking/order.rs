@@ -14,7 +14,74 @@ use std::cmp::Ordering;
 /// assert_eq!(order, [1, 4, 0, 2, 3]);
 /// ```
 pub fn argsort_descending(keys: &[f64], order: &mut Vec<usize>) {
+    let mut places = [0; FEW];
+    if let Some(places) = places.get_mut(..keys.len())
+        && rank_few(keys, places, true).is_some()
+    {
+        order.resize(keys.len(), 0);
+        places.iter().enumerate().for_each(|(item, &place)| order[place] = item);
+        return;
+    }
     argsort_by_descending(keys, order, |_| 0);
+}
+
+/// Up to this many keys are ranked by counting instead of sorting.
+pub(crate) const FEW: usize = 32;
+
+/// Fills `places` with the place of each of at most [`FEW`] keys in the order of
+/// [`argsort_descending`], and returns whether any keys are equal. None where a key is NaN or, unless
+/// equal keys go `by_index`, where any are equal; the places are then of no use.
+///
+/// The place of a key is the number of keys that come before it. Counting takes K² comparisons, but
+/// has no branches that depend on the keys, and runs in vectors of fixed size: up to 32 keys that is
+/// faster than any sort.
+pub(super) fn rank_few(keys: &[f64], places: &mut [usize], by_index: bool) -> Option<bool> {
+    match keys.len() {
+        0..=8 => rank_padded::<8>(keys, places, by_index),
+        9..=16 => rank_padded::<16>(keys, places, by_index),
+        _ => rank_padded::<FEW>(keys, places, by_index),
+    }
+}
+
+#[inline]
+fn rank_padded<const N: usize>(keys: &[f64], places: &mut [usize], by_index: bool) -> Option<bool> {
+    let (padded, mut before) = count_greater::<N>(keys);
+    // Each pair of different keys was counted once.
+    let pairs = keys.len() * keys.len().saturating_sub(1) / 2;
+    let counted = |before: &[usize; N]| before[..keys.len()].iter().sum::<usize>();
+    let tied = counted(&before) < pairs;
+    if tied {
+        if !by_index {
+            return None;
+        }
+        let index: [f64; N] = std::array::from_fn(|i| i as f64);
+        for (&key, &j) in keys.iter().zip(&index) {
+            for i in 0..N {
+                before[i] += usize::from(key == padded[i] && j < index[i]);
+            }
+        }
+        // A NaN is in no order with others.
+        if counted(&before) < pairs {
+            return None;
+        }
+    }
+    places.copy_from_slice(&before[..keys.len()]);
+    Some(tied)
+}
+
+/// The keys, padded, and for each the number of keys that are greater. No padding is greater than
+/// anything.
+#[inline]
+pub(crate) fn count_greater<const N: usize>(keys: &[f64]) -> ([f64; N], [usize; N]) {
+    let mut padded = [f64::NEG_INFINITY; N];
+    padded[..keys.len()].copy_from_slice(keys);
+    let mut greater = [0; N];
+    for &key in keys {
+        for (greater, &other) in greater.iter_mut().zip(&padded) {
+            *greater += usize::from(key > other);
+        }
+    }
+    (padded, greater)
 }
 
 /// As [`argsort_descending`], with equal keys by a second key, ascending, before the index.
@@ -27,7 +94,7 @@ pub(crate) fn argsort_by_descending(
     let first_then_second = |&i: &usize, &j: &usize| {
         descending(keys[i], keys[j]).then_with(|| (second(i), i).cmp(&(second(j), j)))
     };
-    // Below some twenty keys the sort is one by insertion, for which packing does not pay.
+    // Few keys come here where they are NaN or have a second key: packing does not pay for them.
     if usize::BITS < u64::BITS || keys.len() <= 20 {
         order.extend(0..keys.len());
         order.sort_unstable_by(first_then_second);
@@ -104,6 +171,36 @@ fn scatter(from: &[usize], to: &mut [usize], nth: u32, counts: &mut [u32]) {
     }
 }
 
+/// Brings the `depth` greatest values, which are above −∞, to the front, in descending order.
+pub(crate) fn sort_greatest(values: &mut [f64], depth: usize) {
+    match values.len() {
+        0..=8 => sort_few::<8>(values),
+        9..=16 => sort_few::<16>(values),
+        17..=FEW => sort_few::<FEW>(values),
+        _ => {
+            let falling = |a: &f64, b: &f64| b.total_cmp(a);
+            if depth < values.len() && depth > 0 {
+                values.select_nth_unstable_by(depth - 1, falling);
+            }
+            values[..depth].sort_unstable_by(falling);
+        }
+    }
+}
+
+fn sort_few<const N: usize>(values: &mut [f64]) {
+    let (_, greater) = count_greater::<N>(values);
+    let mut sorted = [f64::NEG_INFINITY; N];
+    for (&value, &place) in values.iter().zip(&greater) {
+        sorted[place] = value;
+    }
+    // Equal values went to the first of their places; the others are still empty.
+    let mut last = f64::INFINITY;
+    for (value, sorted) in values.iter_mut().zip(sorted) {
+        last = if sorted > f64::NEG_INFINITY { sorted } else { last };
+        *value = last;
+    }
+}
+
 /// The order of two keys where the larger comes first; total, with −0.0 equal to 0.0.
 pub(crate) fn descending(a: f64, b: f64) -> Ordering {
     // Adding 0.0 turns −0.0 into 0.0 and leaves all else alone.
@@ -136,6 +233,20 @@ mod tests {
     }
 
     #[test]
+    fn the_greatest_come_first() {
+        for size in [0, 1, 5, 8, 9, 32, 33, 100] {
+            let values: Vec<_> = (0..size).map(|i| (scramble(i) % 20) as f64 - 3.0).collect();
+            let mut sorted = values.clone();
+            sorted.sort_by(|a, b| b.total_cmp(a));
+            for depth in [0, 1, 3, size].into_iter().filter(|&depth| depth <= size) {
+                let mut greatest = values.clone();
+                sort_greatest(&mut greatest, depth);
+                assert_eq!(greatest[..depth], sorted[..depth], "{depth} of {size}");
+            }
+        }
+    }
+
+    #[test]
     fn packed_keys_are_sorted_as_plain_ones() {
         type Key = fn(usize) -> f64;
         let kinds: [(&str, Key); 9] = [
@@ -152,7 +263,10 @@ mod tests {
             ("sorted already", |i| i as f64),
         ];
         let mut order = vec![7; 3];
-        for size in [0, 1, 2, 19, 20, 21, 22, 31, 32, 33, 64, 65, 399, 400, 1000, 1024, 1025] {
+        for size in [
+            0, 1, 2, 7, 8, 9, 15, 16, 17, 19, 20, 21, 22, 31, 32, 33, 64, 65, 399, 400, 1000, 1024,
+            1025,
+        ] {
             for (kind, key) in kinds {
                 let keys: Vec<_> = (0..size).map(key).collect();
                 argsort_descending(&keys, &mut order);

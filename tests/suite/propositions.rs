@@ -5,9 +5,9 @@
 //! two sides share no code, so their agreement checks the scores, the losses and the chain rules
 //! at once; the way through tokens is checked by finite differences from end to end.
 
-mod common;
-
-use common::{assert_all_close, assert_close, for_all, hinge, log_1p_exp, losses, sigmoid, slope};
+use crate::common::{
+    assert_all_close, assert_close, for_all, hinge, log_1p_exp, losses, sigmoid, slope,
+};
 use lipo::losses::{ListMle, Loss, LossExt, PairHinge, PairLogistic, Softmax};
 use lipo::scores::{ImplicitReward, Responses, RewardExt, SequenceLogProbs};
 use lipo::{Lists, Real, labels};

@@ -10,16 +10,13 @@
 //! Tied scores, where a difference would change the ranks, are tested with Δ computed here, from
 //! its definition, and held fixed.
 
-mod common;
-
-use common::{
-    Definition, Dense, Item, PairTerms, REDUCTIONS, TIE_RULES, TestList, assert_close, batches,
-    deltas, every_loss, for_all, hinge, items, lambda_weights, logistic, mean, slope,
+use crate::common::{
+    Definition, Dense, Item, PairTerms, REDUCTIONS, TIE_RULES, TestList, TestWeight, assert_close,
+    batches, deltas, every_loss, for_all, hinge, items, lambda_weights, logistic, mean, slope,
     value_and_grad,
 };
-use lipo::losses::{
-    Hinge, LambdaWeight, Logistic, Loss, LossExt, PairLoss, Reduction, ScoreTies, Workspace,
-};
+use lipo::losses::{Hinge, Logistic, Loss, LossExt, PairLoss, Reduction, Workspace};
+use lipo::ranking::ScoreTies;
 use ndarray::Array2;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -71,9 +68,9 @@ fn tied_lists() -> impl Strategy<Value = TestList> {
 }
 
 /// The values of Δ that a tie rule allows: all those of some order, where the order is random.
-fn allowed_deltas(weight: &LambdaWeight, list: &TestList) -> Vec<Array2<f64>> {
+fn allowed_deltas(weight: &TestWeight, ties: ScoreTies, list: &TestList) -> Vec<Array2<f64>> {
     let mut all = deltas(weight, &list.scores(), &list.labels());
-    match weight.ties {
+    match ties {
         ScoreTies::Expected => vec![mean(&all)],
         ScoreTies::Random { .. } => all,
         _ => {
@@ -111,11 +108,11 @@ fn of_lambda_losses_at_tied_scores() {
         let (scores, labels, weights) = (list.scores(), list.labels(), list.weights());
         for (name, weight) in lambda_weights() {
             for ties in TIE_RULES {
-                let weight = weight.ties(ties);
-                let allowed = allowed_deltas(&weight, &list);
+                let allowed = allowed_deltas(&weight, ties, &list);
+                let weight = || weight.weight.clone().ties(ties);
                 let functions: [(Box<dyn Loss>, PairTerms); 2] = [
-                    (Box::new(PairLoss { function: Hinge, weight }), hinge),
-                    (Box::new(PairLoss { function: Logistic, weight }), logistic),
+                    (Box::new(PairLoss { function: Hinge, weight: weight() }), hinge),
+                    (Box::new(PairLoss { function: Logistic, weight: weight() }), logistic),
                 ];
                 for (loss, function) in functions {
                     let got = value_and_grad::<f64>(&*loss, &scores, &labels, None, Some(&weights));

@@ -4,10 +4,9 @@
 //! so errors far below an ulp are seen. The bounds asserted here are those that the docs claim; the
 //! worst error of each loss is printed (`--nocapture`).
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common;
 use lipo::Precision;
 use serde::Deserialize;
 

@@ -4,8 +4,7 @@
 //! permutes strengths, ψ from a part of a Bradley–Terry judge's Ψ is ψ from all of it. What has no
 //! maximum has to be an error, and no input may panic or give NaN.
 
-mod common;
-
+use crate::common;
 use lipo::Error;
 use lipo::labels::{
     self, BradleyTerry, Comparison, Comparisons, Fit, Newman, Outcome, PlackettLuce, Prior,

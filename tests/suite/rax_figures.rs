@@ -5,11 +5,9 @@
 //! lost factor and a wrong convention for ties, masks or weights. Where Rax is wrong, the truth comes
 //! from arithmetic of more digits; where its conventions differ, the way to its figures is shown.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{assert_all_close, assert_close, loss, value_and_grad};
+use crate::common::{self, assert_all_close, assert_close, loss, value_and_grad};
 use lipo::losses::{LossExt, PairLogistic, Reduction};
 use lipo::{Error, Lists};
 use ndarray::{Array1, array};

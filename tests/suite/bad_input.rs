@@ -8,20 +8,18 @@
 //! is NaN at once is the easier half. They count how much of it was accepted, so that they cannot
 //! end up testing errors only.
 
-mod common;
-
 use std::cell::Cell;
 
-use common::{
+use crate::common::{
     Definition, Dense, Item, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close, bits,
     every_loss, for_all, loss, losses, takes_differences, value_and_grad,
 };
 use lipo::losses::{
-    Gain, Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge,
-    Reduction, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
+    Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge, Reduction,
+    RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
 };
 use lipo::scores::{self, ImplicitReward, Responses, RewardExt, SequenceLogProbs, Tokens};
-use lipo::{Error, Lists, Real, labels, order};
+use lipo::{Error, Lists, Real, labels, ranking};
 use ndarray::{
     Array, Array1, Array2, Array3, ArrayD, ArrayRef, Dim, Dimension, Ix1, Ix2, Ix3, IxDyn, array,
 };
@@ -403,7 +401,7 @@ fn the_range_of_f32_is_that_of_the_arrays() {
     assert_eq!(graded, Err(out_of_range("labels", &[1], 128.0, gain)));
     let graded = LambdaLoss::default().value(&array![0.0_f32, 1.0], &array![0.0, 127.9]);
     assert!(graded.is_ok_and(f32::is_finite));
-    let custom = LambdaWeight::dcg().gain(Gain::Custom(|label| 1e39 * label));
+    let custom = LambdaWeight::dcg().gain(ranking::gain_fn(|label| 1e39 * label));
     let graded = LambdaLoss::with_weight(custom).value(&array![0.0_f32, 1.0], &array![0.0, 1.0]);
     assert_eq!(graded, Err(out_of_range("labels", &[1], 1.0, gain)));
 }
@@ -1348,7 +1346,7 @@ fn labels_of_all_bit_patterns() {
 fn orders_of_all_bit_patterns() {
     for_all(2000, &vec(numbers::<f64>(Domain::Anything), 0..=8), |keys| {
         let mut order = vec![9; 3];
-        order::argsort_descending(&keys, &mut order);
+        ranking::argsort_descending(&keys, &mut order);
         for pair in order.windows(2) {
             let (first, second) = (keys[pair[0]], keys[pair[1]]);
             assert!(

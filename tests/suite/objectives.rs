@@ -7,10 +7,9 @@
 //! two roundings, which the fixture says the consequences of: no other tolerance is needed, for margins
 //! from 10⁻⁷ to 700 or log-probabilities of −10⁵.
 
-mod common;
-
 use std::collections::BTreeMap;
 
+use crate::common;
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairFunction, PairHinge,
     PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, RobustLogistic, SmoothedLogistic,

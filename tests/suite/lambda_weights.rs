@@ -1,22 +1,23 @@
-//! The lambda weights Δ_ij = |G_i − G_j| · |1/D(τ_i) − 1/D(τ_j)| one by one.
+//! The lambda weights Δ_ij = |G_i − G_j| · |d(τ_i) − d(τ_j)| one by one.
 //!
 //! A pair loss with φ(d) = d and a weight of 1 at a single item has the gradient −Δ_ij at each item j
 //! that it beats, so Δ can be read off the public interface and compared with its definition: by
 //! hand for the four weights of the paper's Figure 3(b), and for tied scores with every order of the
 //! tied items written out, of which the rules take the first, the mean, or one by chance.
 
-mod common;
-
 use std::collections::BTreeMap;
 
-use common::{
-    TIE_RULES, TestList, assert_all_close, assert_close, batches, deltas, for_all, items,
-    lambda_weights, mean, value_and_grad,
+use crate::common::{
+    TIE_RULES, TestList, TestWeight, assert_all_close, assert_close, batches, deltas, for_all,
+    items, lambda_weights, mean, value_and_grad,
 };
 use lipo::Error;
 use lipo::losses::{
-    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, LossExt, PairFunction, PairLogistic, PairLoss,
-    PairTerm, ScoreTies,
+    Hinge, LambdaLoss, LambdaWeight, LossExt, PairFunction, PairLogistic, PairLoss, PairTerm,
+};
+use lipo::ranking::{
+    Discount, DiscountTable, ExponentialGain, Gain, LinearGain, LogDiscount, ScoreTies,
+    discount_fn, gain_fn,
 };
 use ndarray::{Array2, array, aview1};
 
@@ -87,7 +88,7 @@ fn figure_3b_by_hand() {
         (LambdaWeight::constant(), 1.0, 1.0, 1.0),
     ] {
         let by_hand = array![[0.0, d01, d02], [0.0, 0.0, d12], [0.0, 0.0, 0.0]];
-        let delta = observed(weight, &scores, &labels);
+        let delta = observed(weight.clone(), &scores, &labels);
         assert!(close(&delta, &by_hand), "{weight:?}: {delta}");
 
         let loss = LambdaLoss::with_weight(weight);
@@ -104,9 +105,9 @@ fn ties_go_by_index_unless_asked_otherwise() {
         let labels = &LABELS[..scores.len()];
         for (name, weight) in lambda_weights() {
             let expected = of_pairs(deltas(&weight, scores, labels).swap_remove(0), labels);
-            let delta = observed(weight, scores, labels);
+            let delta = observed(weight.weight.clone(), scores, labels);
             assert!(close(&delta, &expected), "{name} of {scores:?}: {delta}");
-            assert_eq!(observed(weight.ties(ScoreTies::ByIndex), scores, labels), delta);
+            assert_eq!(observed(weight.weight.ties(ScoreTies::ByIndex), scores, labels), delta);
         }
     }
 }
@@ -118,7 +119,7 @@ fn expected_is_the_mean_over_all_orders() {
         for (name, weight) in lambda_weights() {
             let all = deltas(&weight, scores, labels);
             assert_eq!(all.len(), orders, "{scores:?}");
-            let delta = observed(weight.ties(ScoreTies::Expected), scores, labels);
+            let delta = observed(weight.weight.ties(ScoreTies::Expected), scores, labels);
             let expected = of_pairs(mean(&all), labels);
             assert!(close(&delta, &expected), "{name} of {scores:?}: {delta}");
         }
@@ -132,14 +133,14 @@ fn random_takes_each_order_equally_often() {
     let told_apart = |(scores, orders): &(&[f64], usize)| scores.len() > 2 && *orders <= 12;
     for (scores, orders) in TIED.into_iter().filter(told_apart) {
         let labels = &LABELS[..scores.len()];
-        let weight = LambdaWeight::dcg();
-        let all: Vec<_> = deltas(&weight, scores, labels)
+        let all: Vec<_> = deltas(&TestWeight::dcg(), scores, labels)
             .into_iter()
             .map(|delta| of_pairs(delta, labels))
             .collect();
         let mut counts = vec![0.0; orders];
         for seed in 0..SEEDS {
-            let delta = observed(weight.ties(ScoreTies::Random { seed }), scores, labels);
+            let weight = LambdaWeight::dcg().ties(ScoreTies::Random { seed });
+            let delta = observed(weight, scores, labels);
             let found = all.iter().position(|order| close(&delta, order));
             counts[found.unwrap_or_else(|| panic!("{delta} of {scores:?} is of no order"))] += 1.0;
         }
@@ -156,9 +157,10 @@ fn random_averages_to_expected() {
     let (scores, orders) = TIED[7];
     assert_eq!(orders, 720);
     for weight in [LambdaWeight::dcg(), LambdaWeight::constant_gain_difference()] {
-        let drawn = |seed| observed(weight.ties(ScoreTies::Random { seed }), scores, &LABELS);
+        let drawn =
+            |seed| observed(weight.clone().ties(ScoreTies::Random { seed }), scores, &LABELS);
         let average = mean(&(0..SEEDS).map(drawn).collect::<Vec<_>>());
-        let expected = observed(weight.ties(ScoreTies::Expected), scores, &LABELS);
+        let expected = observed(weight.clone().ties(ScoreTies::Expected), scores, &LABELS);
         for (average, expected) in average.iter().zip(&expected) {
             // More than five standard deviations of the mean.
             assert_close("mean", *average, *expected, 0.1 * expected);
@@ -227,12 +229,9 @@ fn zeros_of_both_signs_tie() {
 }
 
 #[test]
-fn an_infinite_discount_cuts_the_dcg_off() {
-    #[allow(clippy::cast_precision_loss)] // small ranks
-    fn at_2(rank: usize) -> f64 {
-        if rank <= 2 { (1.0 + rank as f64).log2() } else { f64::INFINITY }
-    }
-    let weight = LambdaWeight::dcg().discount(Discount::Custom(at_2));
+fn a_discount_of_0_cuts_the_dcg_off() {
+    let at_2 = DiscountTable::new(vec![1.0, LogDiscount.at(2.0), 0.0]).unwrap();
+    let weight = LambdaWeight::dcg().discount(at_2);
     let labels = [0.0, 1.0, 2.0, 3.0];
     let second = 2.0_f64.ln() / 3.0_f64.ln();
     // By score the items rank 1, 2, 3, 4; the last two are cut off and make no pair.
@@ -250,7 +249,7 @@ fn an_infinite_discount_cuts_the_dcg_off() {
 
 #[test]
 fn a_cutoff_goes_through_tied_ranks() {
-    // Ranks 1 to 3 tie; the expectation is over their orders, of which 1/D of the third is 0.
+    // Ranks 1 to 3 tie; the expectation is over their orders, of which the third has d = 0.
     let weight = LambdaWeight::dcg().cutoff(2).ties(ScoreTies::Expected);
     let second = 2.0_f64.ln() / 3.0_f64.ln();
     let within = 2.0 / 3.0; // the mean of 1 − v, 1 and v, v being the second
@@ -275,24 +274,25 @@ fn outcome(weight: LambdaWeight) -> Result<(f64, ndarray::Array1<f64>), Error> {
 }
 
 #[test]
-fn a_discount_is_positive_and_does_not_fall() {
-    type Discounts = fn(usize) -> f64;
-    #[allow(clippy::cast_precision_loss)] // small ranks
-    let bad: [(Discounts, f64); 6] = [
-        (|_| 0.0, 0.0),
-        (|_| -1.0, -1.0),
-        (|_| f64::NAN, f64::NAN),
-        (|_| f64::NEG_INFINITY, f64::NEG_INFINITY),
-        (|rank| 10.0 - rank as f64, 8.0),
-        (|rank| if rank == 3 { 2.0 } else { f64::INFINITY }, 2.0),
+fn a_discount_is_finite_not_negative_and_does_not_rise() {
+    type Discounts = fn(f64) -> f64;
+    let falling = "at least 0 and at most that of the rank before";
+    let bad: [(Discounts, f64, &str); 6] = [
+        (|_| -1.0, -1.0, falling),
+        (|_| f64::NAN, f64::NAN, "finite"),
+        (|_| f64::INFINITY, f64::INFINITY, "finite"),
+        (|rank| if rank == 2.0 { f64::NEG_INFINITY } else { 1.0 }, f64::NEG_INFINITY, "finite"),
+        (|rank| rank, 2.0, falling),
+        (|rank| if rank == 3.0 { 0.5 } else { 0.25 }, 0.5, falling),
     ];
-    for (discount, value) in bad {
-        let weight = LambdaWeight::dcg().discount(Discount::Custom(discount));
+    for (discount, value, range) in bad {
+        let weight = LambdaWeight::dcg().discount(discount_fn(discount, |_| 0.0));
         let error = outcome(weight).unwrap_err();
-        let range = "positive and at least that of the rank before";
         let expected = Error::Parameter { name: "discount", value, range };
         assert_eq!(format!("{error:?}"), format!("{expected:?}"));
     }
+    let nothing = LambdaWeight::dcg().discount(discount_fn(|_| 0.0, |_| 0.0));
+    assert_eq!(outcome(nothing), Ok((0.0, array![0.0, 0.0, 0.0])));
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn a_gain_is_finite_and_so_are_differences() {
         (|label| if label > 1.0 { f64::MAX } else { -f64::MAX }, 2),
     ];
     for (gain, item) in bad {
-        let weight = LambdaWeight::dcg().gain(Gain::Custom(gain));
+        let weight = LambdaWeight::dcg().gain(gain_fn(gain));
         let error = outcome(weight).unwrap_err();
         let value = [0.5, -1.0, 2.0][item];
         let range = "a label whose gain is finite";
@@ -335,22 +335,24 @@ fn gains_vanish_far_below_0() {
 /// Gains and discounts that are in their domains, and whose Δ is beyond `f64`.
 #[test]
 fn a_weight_beyond_the_range_is_an_error_or_infinite() {
-    let weight = |gain, discount| LambdaWeight::dcg().gain(gain).discount(discount);
-    let subnormal = Discount::Custom(|_| 1e-320);
-    let tiny = Discount::Custom(|rank| if rank == 1 { 1e-200 } else { 1.0 });
-    let huge = Gain::Custom(|label| 1e200 * label);
-    let steep = Gain::Custom(|label| if label > 1.0 { f64::MAX } else { -1.0 });
+    fn weight(gain: impl Gain + 'static, discount: impl Discount + 'static) -> LambdaWeight {
+        LambdaWeight::dcg().gain(gain).discount(discount)
+    }
+    let constant = |value: f64| discount_fn(move |_| value, |_| 0.0);
+    let steep_discount = || discount_fn(|rank| if rank == 1.0 { 1e200 } else { 1.0 }, |_| 0.0);
+    let huge = gain_fn(|label| 1e200 * label);
+    let steep = gain_fn(|label| if label > 1.0 { f64::MAX } else { -1.0 });
     let mut not_a_number = Vec::new();
     for (name, weight) in [
-        ("1/D overflows", weight(Gain::Exponential, subnormal)),
-        ("1/D overflows, expected", weight(Gain::Linear, subnormal).ties(ScoreTies::Expected)),
-        ("the product overflows", weight(huge, tiny)),
-        ("the product overflows, with the greatest gain", weight(steep, tiny)),
-        ("the difference of linear gains overflows", weight(Gain::Linear, Discount::Log2)),
+        ("a discount at the end of the range", weight(ExponentialGain, constant(f64::MAX))),
+        ("the same, expected", weight(LinearGain, constant(f64::MAX)).ties(ScoreTies::Expected)),
+        ("the product overflows", weight(huge, steep_discount())),
+        ("the product overflows, with the greatest gain", weight(steep, steep_discount())),
+        ("the difference of linear gains overflows", weight(LinearGain, LogDiscount)),
     ] {
         // Of margins below, at and above the hinge's kink.
         for margin in [-1.0, 1.0, 3.0] {
-            let loss = PairLoss { function: Hinge, weight };
+            let loss = PairLoss { function: Hinge, weight: weight.clone() };
             let labels = array![f64::MAX, 2.0, f64::MIN];
             // The other gains would reject labels that are not of moderate size.
             let labels = if name.contains("linear") { labels } else { array![1.5, 0.5, 1.0] };

@@ -5,9 +5,7 @@
 //! would pass. Sums over tokens are held to sums of twice the precision. The way from tokens through each reward and a loss and back is held to finite differences;
 //! what is one reward under two names, to the same bits.
 
-mod common;
-
-use common::{assert_close, bits, for_all, losses, slope};
+use crate::common::{self, assert_close, bits, for_all, losses, slope};
 use lipo::losses::{LossExt, Reduction};
 use lipo::scores::{
     FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses, Reward,

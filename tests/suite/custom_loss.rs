@@ -5,13 +5,11 @@
 //! what every loss shares. Each result is compared with a loop over the test's own lists. The
 //! losses also check what they are handed, since the trait's docs promise it.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{
-    Definition, Dense, Item, Outcome, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close,
-    batches, deltas, every_loss, for_all, items, value_and_grad,
+use crate::common::{
+    Definition, Dense, Item, Outcome, REDUCTIONS, Ragged, TestList, TestWeight, assert_all_close,
+    assert_close, batches, deltas, every_loss, for_all, items, value_and_grad,
 };
 use lipo::losses::{
     LambdaWeight, Loss, LossExt, PairFunction, PairLoss, PairTerm, PointMse, Scratch, Unweighted,
@@ -147,7 +145,7 @@ fn a_pair_function_gets_weights_and_the_gradient_of_pairs() {
     for_all(300, &list, |list| {
         let (scores, labels, weights) = (list.scores(), list.labels(), list.weights());
         let dcg = LambdaWeight::dcg();
-        let delta = deltas(&dcg, &scores, &labels).swap_remove(0);
+        let delta = deltas(&TestWeight::dcg(), &scores, &labels).swap_remove(0);
         let ones = Array::ones(delta.dim());
         let unweighted = PairLoss { function: SquaredHinge, weight: Unweighted };
         let lambda = PairLoss { function: SquaredHinge, weight: dcg };

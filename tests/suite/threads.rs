@@ -1,9 +1,7 @@
 //! A batch so large that, with the feature `rayon`, several threads compute it: the bits are those of
 //! its parts, each of which one thread computes.
 
-mod common;
-
-use common::losses;
+use crate::common::losses;
 use lipo::losses::{LossExt, Reduction};
 use lipo::{Lists, Real};
 use ndarray::{Array1, ArrayView1, Axis, Slice};

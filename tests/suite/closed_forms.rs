@@ -5,10 +5,8 @@
 //! with a pen. The definitions (`common::Definition`) are loops over terms that share no line with
 //! the crate; tests of invariants lean on them, so they are held to the same closed forms.
 
-mod common;
-
-use common::{
-    Definition, TestList, assert_all_close, assert_close, batches, for_all, items, losses,
+use crate::common::{
+    self, Definition, TestList, assert_all_close, assert_close, batches, for_all, items, losses,
     objective_losses, value_and_grad,
 };
 use lipo::Real;

@@ -7,9 +7,7 @@
 //! signs, wide spreads, zero weights and masked items, for the losses of the paper and the whole
 //! grid of pair losses, in `f32` and `f64`.
 
-mod common;
-
-use common::{
+use crate::common::{
     Definition, Dense, Item, Outcome, REDUCTIONS, Ragged, TestList, assert_all_close, assert_close,
     batches, bits, every_loss, for_all, is_pair_loss, items, loss, losses, pair_grid,
     takes_differences, value_and_grad,

@@ -4,9 +4,7 @@
 //! Three independent ways to know a value: a double loop over the definition; hard targets, where
 //! the loss is the pair loss of the same function; and K = 2, where it is label smoothing.
 
-mod common;
-
-use common::{
+use crate::common::{
     Dense, Item, REDUCTIONS, TestList, assert_all_close, assert_close, batches, bits, for_all,
     items, log_1p_exp, slope,
 };

@@ -5,8 +5,7 @@
 //! excludes a misread model, a lost half of a tie, a wrong sign of the order effect and an iteration
 //! that stops too early. 59 items and 9,000 votes with ties are the size of a file that people made.
 
-mod common;
-
+use crate::common;
 use lipo::labels::{
     BradleyTerry, Comparison, Comparisons, Fit, Newman, Outcome, PlackettLuce, Prior,
     RankCentrality, Rankings, TieModel, Ties, average_win_rate, borda,

@@ -115,7 +115,9 @@ mod tests {
 
     fn sum(terms: &[f64]) -> WideRangeSum {
         let mut sum = WideRangeSum::default();
-        terms.iter().for_each(|&term| sum.add(term));
+        for &term in terms {
+            sum.add(term);
+        }
         sum
     }
 

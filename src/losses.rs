@@ -112,8 +112,9 @@ pub use crate::numeric::number::{Number, Softplus};
 pub use list::{ListMle, Nca, Pro, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
-    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
-    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+    DiscountDifference, GainDifference, GivenPairs, Hinge, LambdaLoss, LambdaWeight, Logistic,
+    PairHinge, PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference,
+    TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

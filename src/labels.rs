@@ -24,7 +24,9 @@
 //! ψ stand for those of all K² comparisons:
 //!
 //! ```
-//! use lipo::labels::{BradleyTerry, Comparison, Comparisons, Outcome, Prior, Ties, position_bias};
+//! use lipo::labels::{
+//!     BradleyTerry, Comparison, Comparisons, Estimator, Outcome, Prior, Ties, position_bias,
+//! };
 //! use lipo::losses::{LambdaLoss, LossExt};
 //! use lipo::scores::ImplicitReward;
 //! use ndarray::{Array1, Array2, Axis};
@@ -132,35 +134,53 @@ mod bootstrap;
 mod bradley_terry;
 mod comparisons;
 mod design;
+mod estimator;
+mod existence;
+mod expected_points;
 mod fit;
 mod graph;
 mod information;
+mod likelihood;
+mod limits;
 mod newman;
 mod newton;
 mod plackett_luce;
 mod position_bias;
+mod prior;
+mod prompts;
 mod rank_centrality;
+mod rankings;
 mod ranks;
 mod responses;
+mod shifts;
+mod stopping;
+mod sweeps;
+mod ties;
 mod win_probabilities;
 mod win_rate;
 
-pub use bootstrap::{Bootstrap, bootstrap};
-pub use bradley_terry::{BradleyTerry, Ties};
+pub use bootstrap::{Bootstrap, Resample, bootstrap};
+pub use bradley_terry::BradleyTerry;
 pub use comparisons::{Comparison, Comparisons, Outcome, Pair};
 pub use design::{cyclic_pairs, informative_pairs, random_pairs, sorted_pairs};
-pub use fit::{Convergence, Fit, OutcomeProbabilities, Prior, Stopping, TieModel};
+pub use estimator::Estimator;
+pub use fit::Fit;
 pub use information::Information;
 pub use newman::Newman;
-pub use plackett_luce::{PlackettLuce, Rankings};
+pub use plackett_luce::PlackettLuce;
 pub use position_bias::{
     OrderAveraged, PositionBias, Symmetrised, averaged_over_orders, position_bias, symmetrised,
     symmetrised_into,
 };
+pub use prior::Prior;
+pub use prompts::{Prompt, PromptVotes, RaggedLabels};
 pub use rank_centrality::RankCentrality;
+pub use rankings::Rankings;
 pub use ranks::{
     from_ranks, from_ranks_into, win_probabilities_from_ranks, win_probabilities_from_ranks_into,
 };
+pub use stopping::{Convergence, Stopping};
+pub use ties::{OutcomeProbabilities, TieModel, Ties};
 pub use win_probabilities::{
     from_win_probabilities, from_win_probabilities_into, from_win_probabilities_masked,
     win_probabilities_from_rewards, win_probabilities_from_rewards_into,

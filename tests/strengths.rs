@@ -8,8 +8,8 @@ mod common;
 
 use lipo::Error;
 use lipo::labels::{
-    self, BradleyTerry, Comparison, Comparisons, Fit, Newman, Outcome, PlackettLuce, Prior,
-    RankCentrality, Rankings, Stopping, TieModel, Ties, average_win_rate,
+    self, BradleyTerry, Comparison, Comparisons, Estimator, Fit, Newman, Outcome, PlackettLuce,
+    Prior, RankCentrality, Rankings, Stopping, TieModel, Ties, average_win_rate,
     average_win_rate_with_prior, averaged_over_orders, bootstrap, borda, copeland, cyclic_pairs,
     informative_pairs, position_bias, random_pairs, sorted_pairs,
 };
@@ -32,10 +32,10 @@ fn won(items: usize, pairs: &[(usize, usize)]) -> Comparisons {
     Comparisons::from_records(items, records).unwrap()
 }
 
-type Estimator = fn(&Comparisons) -> Result<Array1<f64>, Error>;
+type Estimate = fn(&Comparisons) -> Result<Array1<f64>, Error>;
 
 /// Every estimator of strength, and whether it needs strongly connected comparisons.
-const ESTIMATORS: [(&str, Estimator, bool); 10] = [
+const ESTIMATORS: [(&str, Estimate, bool); 10] = [
     ("average win rate", average_win_rate, false),
     ("borda", borda, false),
     ("copeland", copeland, false),
@@ -83,15 +83,15 @@ fn two_items_with_ties_have_the_frequencies() {
 
     let davidson = BradleyTerry::default().ties(Ties::Davidson).fit(&votes).unwrap();
     assert!(close(davidson.strengths[0], 0.5 * (wins / losses).ln(), 1e-10));
-    let TieModel::Davidson { nu } = davidson.ties else { panic!("{davidson:?}") };
+    let TieModel::Davidson { nu, .. } = davidson.ties else { panic!("{davidson:?}") };
     assert!(close(nu, ties / (wins * losses).sqrt(), 1e-10));
 
     // σ(d − log κ) = w/n, σ(−d − log κ) = l/n: the sum and difference of their log odds.
     let rao_kupper = BradleyTerry::default().ties(Ties::RaoKupper).fit(&votes).unwrap();
     let (up, down) = ((wins / (losses + ties)).ln(), (losses / (wins + ties)).ln());
     assert!(close(rao_kupper.strengths[0], 0.25 * (up - down), 1e-10));
-    let TieModel::RaoKupper { kappa } = rao_kupper.ties else { panic!("{rao_kupper:?}") };
-    assert!(close(kappa.ln(), -0.5 * (up + down), 1e-10));
+    let TieModel::RaoKupper { threshold, .. } = rao_kupper.ties else { panic!("{rao_kupper:?}") };
+    assert!(close(threshold, -0.5 * (up + down), 1e-10));
 
     let half = BradleyTerry::default().fit(&votes).unwrap();
     assert!(close(half.strengths[0], 0.5 * (6.5_f64 / 3.5).ln(), 1e-10));
@@ -156,7 +156,7 @@ fn a_part_of_bradley_terry_probabilities_is_all_of_them() {
         ] {
             let labels: Array1<f64> = fit.labels();
             assert!(labels.iter().zip(&psi).all(|(a, b)| close(*a, *b, 1e-8)), "{labels} {psi}");
-            let completed: Array2<f64> = fit.win_probabilities();
+            let completed: Array2<f64> = fit.win_probabilities().unwrap();
             assert!(completed.iter().zip(&wins).all(|(a, b)| close(*a, *b, 1e-8)));
             let single: Array1<f32> = fit.labels();
             assert!(single.iter().zip(&psi).all(|(a, b)| close(f64::from(*a), *b, 1e-7)));
@@ -173,7 +173,7 @@ fn plackett_luce_of_pairs_is_bradley_terry() {
     let pairs = [(0, 1), (1, 2), (2, 0), (0, 3), (3, 2), (2, 3), (0, 1), (3, 1), (1, 0)];
     for prior in [Prior::None, Prior::Gaussian(0.7), Prior::PseudoCounts(2.0)] {
         let bradley_terry = BradleyTerry::default().prior(prior).fit(&won(4, &pairs)).unwrap();
-        let mut rankings = Rankings::new(4);
+        let mut rankings = Rankings::new(4).unwrap();
         for (k, &(i, j)) in pairs.iter().enumerate() {
             // A pair is a ranking of two, and the best of two.
             let pushed =
@@ -263,7 +263,7 @@ fn averaging_orders_is_what_symmetrising_does() {
     assert!(close(averaged.before.greatest_asymmetry, symmetrised.greatest_asymmetry[()], 1e-15));
     assert!(averaged.after.greatest_asymmetry < 1e-15);
     for pair in averaged.comparisons.pairs() {
-        let expected = symmetrised.wins[[pair.first, pair.second]];
+        let expected = symmetrised.wins[[pair.first(), pair.second()]];
         assert!(close(pair.points() / pair.total(), expected, 1e-15), "{pair:?}");
     }
 }
@@ -275,10 +275,12 @@ fn an_order_effect_that_strengths_could_be_is_refused() {
         .iter()
         .flat_map(|&(i, j)| OUTCOMES.map(|outcome| Comparison::new(i, j, outcome)));
     let votes = Comparisons::from_records(3, records).unwrap();
-    for prior in [Prior::None, Prior::Gaussian(1.0)] {
-        let error = BradleyTerry::default().order_effect().prior(prior).fit(&votes).unwrap_err();
-        assert!(matches!(error, Error::Undetermined { parameter: "the order effect", .. }));
-    }
+    let model = BradleyTerry::default().order_effect();
+    let error = model.fit(&votes).unwrap_err();
+    assert!(matches!(error, Error::Undetermined { parameter: "the order effect", .. }));
+    // A prior prefers the order effect, which it does not hold, to strengths, which it does.
+    let fit = model.prior(Prior::Gaussian(1.0)).fit(&votes).unwrap();
+    assert!(fit.order_effect.abs() < 1e-9 && fit.strengths.iter().all(|x| x.abs() < 1e-9));
 }
 
 // --- What has no maximum
@@ -295,7 +297,7 @@ fn unconnected_comparisons_name_their_parts() {
             "{name}"
         );
     }
-    let mut rankings = Rankings::new(4);
+    let mut rankings = Rankings::new(4).unwrap();
     rankings.push(&[0, 1]).unwrap();
     rankings.push(&[1, 0]).unwrap();
     rankings.push(&[3, 2]).unwrap();
@@ -355,13 +357,11 @@ fn parameters_that_run_away_are_no_fits() {
     ] {
         let error = model.fit(votes).unwrap_err();
         assert!(matches!(error, Error::Undetermined { .. }), "{model:?}: {error}");
-        let accept = Stopping { accept_unconverged: true, ..model.stopping };
-        let Ok(fit) = model.stopping(accept).fit(votes) else { continue };
-        assert!(!fit.convergence.converged, "{fit:?}");
-        assert!(fit.strengths.iter().all(|x| x.is_finite()), "{fit:?}");
+        // That there is no maximum is decided beforehand, so that there is no last iterate.
+        assert_eq!(model.stopping(model.stopping.accept_unconverged()).fit(votes), Err(error));
     }
     let error = Newman::default().davidson().fit(&duel(1.0, 0.0, 1.0)).unwrap_err();
-    assert!(matches!(error, Error::NotConverged { .. }), "{error}");
+    assert!(matches!(error, Error::Undetermined { .. }), "{error}");
     let ties = duel(0.0, 0.0, 3.0);
     let error = model.ties(Ties::Davidson).fit(&ties).unwrap_err();
     assert!(matches!(error, Error::Undetermined { .. }), "{error}");
@@ -371,7 +371,7 @@ fn parameters_that_run_away_are_no_fits() {
 #[test]
 fn no_convergence_is_no_silence() {
     let votes = won(3, &[(0, 1), (1, 0), (0, 1), (0, 1), (1, 2), (2, 0)]);
-    let few = |stopping| Stopping { max_iterations: 1, ..stopping };
+    let few = |stopping: Stopping| Stopping::new(stopping.tolerance, 1);
     let fits = [
         BradleyTerry::default().stopping(few(BradleyTerry::default().stopping)).fit(&votes),
         Newman::default().stopping(few(Newman::default().stopping)).fit(&votes),
@@ -381,7 +381,7 @@ fn no_convergence_is_no_silence() {
         let error = fit.unwrap_err();
         assert!(matches!(error, Error::NotConverged { iterations: 1, .. }), "{error}");
     }
-    let accept = Stopping { max_iterations: 1, accept_unconverged: true, tolerance: 1e-9 };
+    let accept = Stopping::new(1e-9, 1).accept_unconverged();
     let fit = BradleyTerry::default().stopping(accept).fit(&votes).unwrap();
     assert!(!fit.convergence.converged && fit.convergence.residual > 0.1, "{fit:?}");
 }
@@ -395,7 +395,7 @@ fn bad_records_are_named() {
         _ => false,
     };
     for (first, second) in [(2, 0), (0, 2), (1, 1), (usize::MAX, 0)] {
-        assert!(at_1(bad(Comparison { first, second, ..record })), "{first} {second}");
+        assert!(at_1(bad(Comparison::new(first, second, Outcome::First))), "{first} {second}");
     }
     for weight in [-1.0, f64::NAN, f64::INFINITY] {
         assert!(at_1(bad(record.weight(weight))), "{weight}");
@@ -414,7 +414,7 @@ fn bad_records_are_named() {
         let model = BradleyTerry::default().prior(Prior::Gaussian(value));
         assert!(matches!(model.fit(&duel(1.0, 1.0, 0.0)), Err(Error::Parameter { .. })), "{name}");
     }
-    let mut rankings = Rankings::new(3);
+    let mut rankings = Rankings::new(3).unwrap();
     for bad in [&[0, 1, 0][..], &[3], &[0, usize::MAX]] {
         assert!(rankings.push(bad).is_err() && rankings.push_top(bad).is_err());
     }
@@ -433,7 +433,7 @@ fn no_items_and_one_item_have_trivial_strengths() {
             assert!(found.len() == items && found.iter().all(|x| x.is_finite()), "{name}: {found}");
         }
         assert_eq!(
-            PlackettLuce::default().fit(&Rankings::new(items)).unwrap().strengths.len(),
+            PlackettLuce::default().fit(&Rankings::new(items).unwrap()).unwrap().strengths.len(),
             items
         );
         let fit = BradleyTerry::default().fit(&none).unwrap();
@@ -441,7 +441,10 @@ fn no_items_and_one_item_have_trivial_strengths() {
         assert!(fit.shares().iter().all(|&share| share == 1.0));
         assert_eq!(fit.unexplained_advantage(&none).unwrap(), 0.0);
         assert_eq!(position_bias(&none).first_advantage, 0.0);
-        assert!(random_pairs(items, 5, 1).is_empty() && cyclic_pairs(items, 5).is_empty());
+        assert!(
+            random_pairs(items, 5, 1).unwrap().is_empty()
+                && cyclic_pairs(items, 5).unwrap().is_empty()
+        );
         assert!(sorted_pairs(&vec![0.0; items], 5).unwrap().is_empty());
     }
 }
@@ -467,7 +470,7 @@ fn records() -> impl Strategy<Value = (usize, Vec<Comparison>)> {
 fn any_data_have_an_answer_or_an_error() {
     common::for_all(48, &records(), |(items, records)| {
         let votes = Comparisons::from_records(items, records).unwrap();
-        let stopping = Stopping { max_iterations: 100, tolerance: 1e-9, accept_unconverged: true };
+        let stopping = Stopping::new(1e-9, 100).accept_unconverged();
         for fit in [
             BradleyTerry::default().fit(&votes),
             BradleyTerry::default().stopping(stopping).fit(&votes),
@@ -489,7 +492,11 @@ fn any_data_have_an_answer_or_an_error() {
                     let psi: Array1<f64> = fit.labels();
                     assert!(psi.iter().all(|psi| (0.0..=1.0).contains(psi)), "{model:?}: {fit:?}");
                     let information = model.information(&votes, &fit).unwrap();
-                    let errors = information.standard_errors();
+                    // Weights from 1e-300 to 1e300 leave some systems to rounding, which is an error.
+                    let errors = match information.standard_errors() {
+                        Err(Error::NotConverged { .. }) => continue,
+                        errors => errors.unwrap(),
+                    };
                     assert!(errors.iter().all(|x| x.is_finite()), "{model:?}: {errors}");
                 }
             }
@@ -522,7 +529,7 @@ fn permuting_items_permutes_strengths() {
         let permuted = |item: usize| items - 1 - (item + 1) % items;
         let turned = records.iter().map(|record| {
             // The records in another order too, which no result may depend on but for rounding.
-            Comparison { first: permuted(record.first), second: permuted(record.second), ..*record }
+            Comparison::new(permuted(record.first), permuted(record.second), record.outcome)
         });
         let turned: Vec<_> = turned.rev().map(|record| record.weight(1.0)).collect();
         let records = records.iter().map(|record| record.weight(1.0));
@@ -563,7 +570,7 @@ fn weights_are_counts() {
 
 #[test]
 fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
-    let pairs: Vec<_> = cyclic_pairs(6, 90);
+    let pairs = cyclic_pairs(6, 90).unwrap();
     let records = pairs
         .iter()
         .enumerate()
@@ -575,7 +582,7 @@ fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
     assert_eq!(run(1), run(1));
     assert_ne!(run(1), run(2));
     let intervals = run(1);
-    let errors = model.information(&votes, &fit).unwrap().standard_errors();
+    let errors = model.information(&votes, &fit).unwrap().standard_errors().unwrap();
     for item in 0..6 {
         assert!(
             intervals.low[item] < fit.strengths[item] && fit.strengths[item] < intervals.high[item]
@@ -589,7 +596,7 @@ fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
     let sure = Comparisons::from_win_probabilities(&sure, None).unwrap();
     let resampled =
         |model: BradleyTerry| bootstrap(&sure, 50, 0.9, 1, |votes| theta(model.fit(votes)));
-    assert!(matches!(resampled(model), Err(Error::NotConverged { .. })));
+    assert!(resampled(model).is_ok());
     assert!(resampled(model.prior(Prior::Gaussian(1.5))).is_ok());
     assert!(bootstrap(&votes, 0, 0.9, 1, average_win_rate).is_err());
     assert!(bootstrap(&votes, 10, 1.0, 1, average_win_rate).is_err());
@@ -607,18 +614,20 @@ fn designs_ask_what_they_say() {
         };
         let strengths: Vec<f64> = (0..items).map(|i| (i * i % 7) as f64).collect();
         for pairs in [
-            random_pairs(items, all, 3),
-            cyclic_pairs(items, all),
+            random_pairs(items, all, 3).unwrap(),
+            cyclic_pairs(items, all).unwrap(),
             sorted_pairs(&strengths, all).unwrap(),
         ] {
             assert!(pairs.len() == all && unordered(&pairs) == all, "{items}: {pairs:?}");
         }
-        assert_eq!(random_pairs(items, 3 * all + 1, 3).len(), 3 * all + 1);
-        assert!(won(items, &cyclic_pairs(items, items.min(all))).check_connected().is_ok());
+        assert_eq!(random_pairs(items, 3 * all + 1, 3).unwrap().len(), 3 * all + 1);
+        assert!(
+            won(items, &cyclic_pairs(items, items.min(all)).unwrap()).check_connected().is_ok()
+        );
     }
     // Far more items than could be listed.
-    assert_eq!(random_pairs(usize::MAX, 3, 1).len(), 3);
-    assert_eq!(cyclic_pairs(usize::MAX, 2), [(0, 1), (1, 2)]);
+    assert_eq!(random_pairs(usize::MAX, 3, 1).unwrap().len(), 3);
+    assert_eq!(cyclic_pairs(usize::MAX, 2).unwrap(), [(0, 1), (1, 2)]);
 }
 
 /// The first of the most informative pairs is the one that lowers the determinant of the covariance
@@ -630,7 +639,7 @@ fn informative_pairs_raise_the_determinant_most() {
     let fit = model.fit(&asked).unwrap();
     let log_determinant = |votes: &Comparisons| {
         // Of the covariance of the differences from item 0, by elimination.
-        let covariances = model.information(votes, &fit).unwrap().covariances();
+        let covariances = model.information(votes, &fit).unwrap().covariances().unwrap();
         let c = |k: usize, j: usize| {
             covariances[[k, j]] - covariances[[k, 0]] - covariances[[0, j]] + covariances[[0, 0]]
         };

@@ -181,3 +181,115 @@ struct Fraction {
     over: i64,
     under: i64,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::labels::{Comparison, Outcome};
+    use crate::numeric::SplitMix64;
+
+    /// Whether strengths of four items can move so that no outcome gets less likely, where the order
+    /// effect moves by s/12 and the threshold by t/12: by the bounds as they stand above, and all
+    /// shortest paths (Floyd and Warshall).
+    fn can_move(comparisons: &Comparisons, s: i64, t: i64) -> bool {
+        const FAR: i64 = 1 << 40;
+        let items = comparisons.items();
+        let mut bound = vec![vec![FAR; items]; items]; // of v_target − v_source
+        for pair in comparisons.pairs() {
+            let (i, j) = (pair.first(), pair.second());
+            let mut at_least = |u: i64| bound[i][j] = bound[i][j].min(s - u);
+            // u = v_i − v_j + s ≥ 2t, and so on.
+            if pair.wins > 0.0 {
+                at_least(2 * t);
+            }
+            if pair.ties > 0.0 {
+                at_least(-2 * t);
+            }
+            let mut at_most = |u: i64| bound[j][i] = bound[j][i].min(u - s);
+            if pair.losses > 0.0 {
+                at_most(-2 * t);
+            }
+            if pair.ties > 0.0 {
+                at_most(2 * t);
+            }
+        }
+        for via in 0..items {
+            for i in 0..items {
+                for j in 0..items {
+                    bound[i][j] = bound[i][j].min(bound[i][via] + bound[via][j]);
+                }
+            }
+        }
+        (0..items).all(|item| bound[item][item] >= 0)
+    }
+
+    #[test]
+    fn a_maximum_exists_where_nothing_can_move() {
+        let mut random = SplitMix64::new(8);
+        let mut seen = [0; 2];
+        for _ in 0..4000 {
+            let items = 2 + random.below(3);
+            let records: Vec<Comparison> = (0..3 + random.below(9))
+                .map(|_| {
+                    let first = random.below(items);
+                    let second = (first + 1 + random.below(items - 1)) % items;
+                    let outcomes = [Outcome::First, Outcome::Second, Outcome::Tie, Outcome::First];
+                    Comparison::new(first, second, outcomes[random.below(4)])
+                })
+                .collect();
+            let votes = Comparisons::from_records(items, records.iter().copied()).unwrap();
+            if votes.check_strongly_connected().is_err() {
+                continue;
+            }
+            let tied = records.iter().any(|record| record.outcome == Outcome::Tie);
+            for order_effect in [false, true] {
+                let orders = if order_effect { -120..=120 } else { 0..=0 };
+                let order_moves =
+                    order_effect && [-12, 12].into_iter().any(|s| can_move(&votes, s, 0));
+                let tie_moves = tied && orders.clone().any(|s| can_move(&votes, s, 12));
+                for ties in [false, tied] {
+                    let found = check(&votes, ties, order_effect, Prior::None);
+                    let expected = !order_moves && !(ties && tie_moves);
+                    assert_eq!(
+                        found.is_ok(),
+                        expected,
+                        "{ties} {order_effect} {found:?} {records:?}"
+                    );
+                    seen[usize::from(expected)] += 1;
+                }
+            }
+        }
+        assert!(seen.iter().all(|&count| count > 500), "{seen:?}");
+    }
+
+    /// With a prior strengths stay, and only the order effect and the threshold can move.
+    #[test]
+    fn with_a_prior_counts_of_outcomes_decide() {
+        let outcomes = [Outcome::First, Outcome::Second, Outcome::Tie];
+        for chosen in 0..8 {
+            let chosen = |outcome: &usize| chosen >> outcome & 1 == 1;
+            let records = (0..3).filter(chosen).map(|o| Comparison::new(0, 1, outcomes[o]));
+            let votes = Comparisons::from_records(2, records).unwrap();
+            let [won, lost, tied] = [0, 1, 2].map(|outcome| chosen(&outcome));
+            for (ties, order_effect) in [(false, false), (tied, false), (false, true), (tied, true)]
+            {
+                // Each of the outcomes that do not fall as δ moves by s and the threshold by t > 0.
+                let moves = |s: i64, t: i64| {
+                    (s, t) != (0, 0)
+                        && (!won || s >= 2 * t)
+                        && (!lost || s <= -2 * t)
+                        && (!tied || s.abs() <= 2 * t)
+                };
+                let orders = if order_effect { -2..=2 } else { 0..=0 };
+                let thresholds = if ties { 0..=1 } else { 0..=0 };
+                let free = orders.clone().any(|s| thresholds.clone().any(|t| moves(s, t)));
+                let found = check(&votes, ties, order_effect, Prior::Gaussian(1.0));
+                assert_eq!(
+                    found.is_err(),
+                    free,
+                    "{won} {lost} {tied} {ties} {order_effect} {found:?}"
+                );
+            }
+        }
+    }
+}

@@ -44,7 +44,8 @@ impl<'a> Information<'a> {
     pub fn covariances_of(&self, item: usize) -> Result<Array1<f64>, Error> {
         let items = self.items();
         check_item("item", item, items, Vec::new)?;
-        let mut column = self.solution(&self.centred_unit(item), ACCURACY)?;
+        let (form, sums) = self.centred_unit(item);
+        let mut column = self.solution(&form, &sums, ACCURACY)?;
         column.truncate(items);
         let mean = mean(&column);
         let column = column.into_iter().map(|entry| (entry - mean) / self.curvature.scale());
@@ -88,7 +89,11 @@ impl<'a> Information<'a> {
     ///
     /// [`Error::NotConverged`] as in [`covariances_of`](Self::covariances_of).
     pub fn standard_errors(&self) -> Result<Array1<f64>, Error> {
-        (0..self.items()).map(|item| self.standard_error(&self.centred_unit(item))).collect()
+        let error = |item| {
+            let (form, sums) = self.centred_unit(item);
+            self.standard_error(&form, &sums)
+        };
+        (0..self.items()).map(error).collect()
     }
 
     /// The standard error of θ_k − θ_j.
@@ -104,7 +109,8 @@ impl<'a> Information<'a> {
         let mut right = vec![0.0; self.curvature.parameters()];
         right[k] += 1.0;
         right[j] -= 1.0;
-        self.standard_error(&right)
+        let sums = self.curvature.shifts().sums(|item| right[item]);
+        self.standard_error(&right, &sums)
     }
 
     /// The standard error of the order effect δ, where one was fitted.
@@ -116,28 +122,29 @@ impl<'a> Information<'a> {
         let Some(at) = self.curvature.order_effect_at() else { return Ok(None) };
         let mut right = vec![0.0; self.curvature.parameters()];
         right[at] = 1.0;
-        self.standard_error(&right).map(Some)
+        let sums = self.curvature.shifts().sums(|_| 0.0);
+        self.standard_error(&right, &sums).map(Some)
     }
 
-    /// The linear form of θ_item less the mean of all θ.
-    fn centred_unit(&self, item: usize) -> Vec<f64> {
+    /// The linear form of θ_item less the mean of all θ, and its sums over each part.
+    fn centred_unit(&self, item: usize) -> (Vec<f64>, Vec<f64>) {
         let items = self.items();
-        let mut right = vec![0.0; self.curvature.parameters()];
-        right[..items].fill(-1.0 / items as f64);
-        right[item] += 1.0;
-        right
+        let mut form = vec![0.0; self.curvature.parameters()];
+        form[..items].fill(-1.0 / items as f64);
+        form[item] += 1.0;
+        (form, self.curvature.shifts().sums_of_centred_unit(item))
     }
 
     /// Of a linear form of the parameters.
-    fn standard_error(&self, form: &[f64]) -> Result<f64, Error> {
-        let solution = self.solution(form, ACCURACY_OF_VARIANCE)?;
+    fn standard_error(&self, form: &[f64], sums: &[f64]) -> Result<f64, Error> {
+        let solution = self.solution(form, sums, ACCURACY_OF_VARIANCE)?;
         let variance: f64 = solution.iter().zip(form).map(|(x, b)| x * b).sum();
         // Two roots: a variance may be smaller than numbers are.
         Ok(variance.max(0.0).sqrt() / self.curvature.scale().sqrt())
     }
 
-    fn solution(&self, right: &[f64], tolerance: f64) -> Result<Vec<f64>, Error> {
-        let solution = solve(&*self.curvature, right, tolerance);
+    fn solution(&self, right: &[f64], sums: &[f64], tolerance: f64) -> Result<Vec<f64>, Error> {
+        let solution = solve(&*self.curvature, right, sums, tolerance);
         let (iterations, residual) = (solution.iterations, solution.residual);
         if residual <= tolerance && solution.x.iter().all(|entry| entry.is_finite()) {
             return Ok(solution.x);

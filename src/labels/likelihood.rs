@@ -291,20 +291,24 @@ impl Concave for Likelihood<'_> {
         self.shifts.add_prior(self.prior, strengths, self.scale, gradient);
     }
 
+    fn reach(&self, step: &[f64]) -> f64 {
+        let order_effect = self.order_effect_at().map_or(0.0, |at| step[at]);
+        let threshold = self.threshold_at().map_or(0.0, |at| step[at]);
+        let reach = |reach: f64, link: &Link| {
+            reach.max((step[link.first as usize] - step[link.second as usize] + order_effect).abs())
+        };
+        self.links.iter().fold(threshold.abs(), reach)
+    }
+
     fn inside(&self, point: &[f64], step: &[f64]) -> f64 {
-        let Some(at) = self.threshold_at() else { return f64::INFINITY };
-        let up = (LARGEST_LOG - point[at]) / step[at];
-        let down = match self.threshold {
+        let Some(at) = self.threshold_at() else { return 1.0 };
+        let part = match self.threshold {
+            _ if step[at] == 0.0 => 1.0,
+            _ if step[at] > 0.0 => (LARGEST_LOG - point[at]) / step[at],
             // t > 0.
             Threshold::RaoKupper => -0.9 * point[at] / step[at],
             _ => (-LARGEST_LOG - point[at]) / step[at],
         };
-        if step[at] > 0.0 {
-            up.max(0.0)
-        } else if step[at] < 0.0 {
-            down.max(0.0)
-        } else {
-            f64::INFINITY
-        }
+        part.clamp(0.0, 1.0)
     }
 }

@@ -35,7 +35,11 @@ pub(super) trait Concave: Curvature {
     /// Goes to a point, and writes the gradient there.
     fn move_to(&mut self, point: &[f64], gradient: &mut [f64]);
 
-    /// The part of a step, up to 1, that stays inside the domain.
+    /// The greatest change that a step makes to what probabilities are functions of: differences of
+    /// strengths that were compared, and other parameters.
+    fn reach(&self, step: &[f64]) -> f64;
+
+    /// The part of a step that stays inside the domain.
     fn inside(&self, _point: &[f64], _step: &[f64]) -> f64 {
         1.0
     }
@@ -67,7 +71,8 @@ pub(super) fn maximise(
     for iterations in 1..=stopping.max_iterations {
         // An error of the step that is below what the step leaves anyway costs nothing.
         let accuracy = (residual * residual).clamp(1e-8, 0.1);
-        let step = solve(function, &search.gradient, accuracy).x;
+        let due = function.shifts().slopes();
+        let step = solve(function, &search.gradient, due, accuracy).x;
         if !step.iter().all(|entry| entry.is_finite()) {
             return Convergence { iterations, residual, converged: false };
         }
@@ -93,11 +98,12 @@ struct Search {
 }
 
 impl Search {
-    /// Moves along a step to where the slope is at most half of what it was, in either direction; a
+    /// Moves along a step, to where the slope has not turned round by more than half of what it was; a
     /// `last` step is taken as it is. Whether there is such a place that is finite.
     ///
-    /// Where the function is steep and hardly curved, as probabilities near 0 or 1 make it, Newton's
-    /// step is far too long or far too short.
+    /// Where probabilities are near 0 or 1, the function is all but straight, and Newton's step is far
+    /// too long. The logistic function's curvature changes by a factor of e^r at most within a reach of
+    /// r, so that a step of reach r is safe when it is cut to log(1 + r) (Sun and Tran-Dinh 2019).
     fn along(
         &mut self,
         function: &mut impl Concave,
@@ -105,35 +111,26 @@ impl Search {
         step: &[f64],
         last: bool,
     ) -> bool {
-        const TRIALS: usize = 100;
+        const SHORT: f64 = 2.0;
+        const TRIALS: usize = 60;
         let slope = dot(&self.gradient, step);
-        let most = function.inside(point, step);
-        let mut part = most.min(1.0);
-        // Parts at which the slope is still too great, and too low.
-        let (mut short, mut long) = (0.0, f64::INFINITY);
+        let reach = function.reach(step);
+        let safe = if reach > SHORT { reach.ln_1p() / reach } else { 1.0 };
+        let mut part = function.inside(point, step).min(safe);
         for _ in 0..TRIALS {
             for ((trial, &from), &step) in self.trial.iter_mut().zip(&*point).zip(step) {
                 *trial = from + part * step;
             }
             function.move_to(&self.trial, &mut self.next_gradient);
             let next = dot(&self.next_gradient, step);
-            let finite = next.is_finite() && self.trial.iter().all(|entry| entry.is_finite());
-            if finite && (last || next.abs() <= 0.5 * slope.abs() || (next > 0.0 && part >= most)) {
+            let finite =
+                self.trial.iter().chain(&self.next_gradient).all(|entry| entry.is_finite());
+            if finite && (last || next >= -0.5 * slope.abs()) {
                 std::mem::swap(point, &mut self.trial);
                 std::mem::swap(&mut self.gradient, &mut self.next_gradient);
                 return true;
             }
-            if finite && next > 0.0 {
-                short = part;
-                part = if long.is_finite() { f64::midpoint(short, long) } else { 2.0 * part };
-                part = part.min(most);
-            } else {
-                long = part;
-                part = if short > 0.0 { f64::midpoint(short, long) } else { 0.25 * part };
-            }
-            if part <= short || part >= long {
-                break;
-            }
+            part *= 0.5;
         }
         function.move_to(point, &mut self.gradient);
         false
@@ -149,10 +146,12 @@ pub(super) struct Solution {
 }
 
 /// Solves information · x = `right` by conjugate gradients, preconditioned by the diagonal, to a
-/// residual `accuracy` times what it was at the start.
+/// residual `accuracy` times what it was at the start. `due` are the sums of the right side over each
+/// part that shifts together.
 pub(super) fn solve(
     function: &(impl Curvature + ?Sized),
     right: &[f64],
+    due: &[f64],
     accuracy: f64,
 ) -> Solution {
     let n = right.len();
@@ -189,7 +188,7 @@ pub(super) fn solve(
         direction.iter_mut().zip(&z).for_each(|(direction, z)| *direction = z + turn * *direction);
         iterations += 1;
     }
-    shifts.complete(&mut x, right, &totals);
+    shifts.complete(&mut x, due, &totals);
     let residual = if start == 0.0 { 0.0 } else { (size / start).sqrt() };
     Solution { x, iterations, residual }
 }

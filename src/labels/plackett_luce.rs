@@ -255,6 +255,14 @@ impl Curvature for Likelihood<'_> {
 }
 
 impl Concave for Likelihood<'_> {
+    fn reach(&self, step: &[f64]) -> f64 {
+        self.rankings.iter().fold(0.0, |reach, order| {
+            let steps = order.items.iter().map(|&item| step[item as usize]);
+            let least = steps.clone().fold(f64::INFINITY, f64::min);
+            reach.max(steps.fold(f64::NEG_INFINITY, f64::max) - least)
+        })
+    }
+
     fn move_to(&mut self, point: &[f64], gradient: &mut [f64]) {
         self.point.copy_from_slice(point);
         let mut start = 0;

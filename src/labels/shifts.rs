@@ -17,6 +17,9 @@ pub(super) struct Shifts {
     parts: usize,
     /// Of each item, the curvature of its prior; none without a prior, where a shift changes nothing.
     curvatures: Option<Vec<f64>>,
+    /// Of each part, the sum of the priors' slopes. It is the slope along the shift: the slopes of
+    /// comparisons cancel, but for rounding, which may be greater than all priors'.
+    slopes: Vec<f64>,
 }
 
 impl Shifts {
@@ -28,7 +31,7 @@ impl Shifts {
             }
         }
         let curvatures = (prior != Prior::None).then(|| vec![0.0; items]);
-        Self { part_of, parts: parts.len(), curvatures }
+        Self { part_of, parts: parts.len(), curvatures, slopes: vec![0.0; parts.len()] }
     }
 
     /// Adds a prior's slopes at the strengths to a gradient of a log-likelihood divided by `scale`,
@@ -48,11 +51,29 @@ impl Shifts {
             }
             return;
         };
-        for ((&strength, gradient), kept) in strengths.iter().zip(gradient).zip(curvatures) {
+        self.slopes.fill(0.0);
+        let items = strengths.iter().zip(gradient).zip(curvatures).zip(&self.part_of);
+        for (((&strength, gradient), kept), &part) in items {
             let (slope, curvature) = prior.slope_and_curvature(strength);
             *gradient += slope / scale;
             *kept = curvature / scale;
+            self.slopes[part as usize] += slope / scale;
         }
+    }
+
+    /// The sums over each part of the gradient.
+    pub(super) fn slopes(&self) -> &[f64] {
+        &self.slopes
+    }
+
+    /// The sums over each part of the linear form of θ_item less the mean of all θ: where there is one
+    /// part, exactly 0.
+    pub(super) fn sums_of_centred_unit(&self, item: usize) -> Vec<f64> {
+        let items = self.part_of.len() as f64;
+        let mut sizes = self.sums(|_| 1.0);
+        sizes.iter_mut().for_each(|size| *size = -*size / items);
+        sizes[self.part_of[item] as usize] += 1.0;
+        sizes
     }
 
     /// Adds the prior's part of the product of a vector and the information, or of its diagonal (the
@@ -73,7 +94,8 @@ impl Shifts {
         self.sums(|item| self.weight(item))
     }
 
-    fn sums(&self, of_item: impl Fn(usize) -> f64) -> Vec<f64> {
+    /// The sums over each part of what an item has.
+    pub(super) fn sums(&self, of_item: impl Fn(usize) -> f64) -> Vec<f64> {
         let mut sums = vec![0.0; self.parts];
         for (item, &part) in self.part_of.iter().enumerate() {
             sums[part as usize] += of_item(item);
@@ -90,16 +112,14 @@ impl Shifts {
         }
     }
 
-    /// Puts the right amount of the shifts into a solution of a system.
-    pub(super) fn complete(&self, solution: &mut [f64], right: &[f64], totals: &[f64]) {
+    /// Puts the right amount of the shifts into a solution of a system, `due` being the sums over each
+    /// part of its right side.
+    pub(super) fn complete(&self, solution: &mut [f64], due: &[f64], totals: &[f64]) {
         let wrong = self.sums(|item| self.weight(item) * solution[item]);
-        let due = match self.curvatures {
-            Some(_) => self.sums(|item| right[item]),
-            None => vec![0.0; self.parts],
-        };
+        let due = |part: usize| if self.curvatures.is_some() { due[part] } else { 0.0 };
         for (entry, &part) in solution.iter_mut().zip(&self.part_of) {
             let part = part as usize;
-            *entry += (due[part] - wrong[part]) / totals[part];
+            *entry += (due(part) - wrong[part]) / totals[part];
         }
     }
 }

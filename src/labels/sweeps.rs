@@ -74,6 +74,7 @@ pub(super) fn sweep(
     strengths: &mut Vec<f64>,
     stopping: &Stopping,
 ) -> Convergence {
+    const SLOWLY: f64 = 0.9;
     let mut convergence = Convergence { iterations: 0, residual: f64::INFINITY, converged: false };
     let mut next = strengths.clone();
     let mut before = f64::INFINITY;
@@ -103,9 +104,12 @@ pub(super) fn sweep(
         }
         // Rounding moves strengths for ever, by about this; such changes tell nothing of the ratio.
         let size = next.iter().fold(1.0_f64, |size, strength| size.max(strength.abs()));
-        if before.is_finite() && before > 2.0 * f64::EPSILON * size {
+        let rest = 2.0 * f64::EPSILON * size;
+        if before.is_finite() && before > rest {
             // A lucky iteration tells little: the ratio forgets slowly.
-            ratio = (change / before).max(0.9 * ratio).min(1.0);
+            ratio = (change / before).max(SLOWLY * ratio).min(1.0);
+        } else if change <= rest && ratio == 1.0 {
+            ratio = SLOWLY; // at the balance from the start
         }
         before = change;
         let left = if ratio < 1.0 { ratio / (1.0 - ratio) } else { f64::INFINITY };

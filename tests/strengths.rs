@@ -18,6 +18,7 @@ use lipo::labels::{
 use ndarray::{Array1, Array2, array};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 const OUTCOMES: [Outcome; 3] = [Outcome::First, Outcome::Second, Outcome::Tie];
 
@@ -703,7 +704,7 @@ fn priors_of_any_size_have_finite_covariances_or_none() {
 #[test]
 fn unconverged_iterates_are_finite() {
     let (accepted, refused) = (Cell::new(0), Cell::new(0));
-    common::for_all(64, &records(), |(items, records)| {
+    common::for_all(24, &records(), |(items, records)| {
         let votes = Comparisons::from_records(items, records).unwrap();
         for iterations in [0, 1, 2, 5, 20] {
             let few = Stopping::new(1e-15, iterations).accept_unconverged();
@@ -746,7 +747,7 @@ fn unconverged_iterates_are_finite() {
             }
         }
     });
-    assert!(accepted.get() > 1000 && refused.get() > 100, "{accepted:?} {refused:?}");
+    assert!(accepted.get() > 1000 && refused.get() > 50, "{accepted:?} {refused:?}");
 }
 
 // --- Rankings
@@ -850,14 +851,25 @@ fn rankings_have_standard_errors_and_intervals() {
     for ((k, j), &entry) in product.indexed_iter() {
         assert!(close(entry, f64::from(u8::from(k == j)), 1e-5), "{product}");
     }
-    let errors = model.information(&rankings, &fit).unwrap().standard_errors().unwrap();
-    let intervals =
-        bootstrap(&rankings, 600, 0.9, 3, |rankings| theta(model.fit_from(rankings, &fit)));
-    let intervals = intervals.unwrap();
-    assert_eq!((intervals.estimates, intervals.failures), (600, 0));
+
+    // Of rankings drawn from the model, resamples scatter as the information says.
+    let mut rng = StdRng::seed_from_u64(6);
+    let mut drawn = Rankings::new(4).unwrap();
+    for _ in 0..400 {
+        let mut keys: Vec<(f64, usize)> = (0..4)
+            .map(|item| (0.5 * item as f64 - (-rng.random::<f64>().ln()).ln(), item))
+            .collect();
+        keys.sort_by(|a, b| b.0.total_cmp(&a.0));
+        drawn.push(&keys.iter().map(|&(_, item)| item).collect::<Vec<_>>()).unwrap();
+    }
+    let fit = model.fit(&drawn).unwrap();
+    let errors = model.information(&drawn, &fit).unwrap().standard_errors().unwrap();
+    let from_fit = |rankings: &Rankings| theta(model.fit_from(rankings, &fit));
+    let intervals = bootstrap(&drawn, 300, 0.9, 3, from_fit).unwrap();
+    assert_eq!((intervals.estimates, intervals.failures), (300, 0));
     for item in 0..4 {
         let ratio = intervals.standard_errors[item] / errors[item];
-        assert!(ratio > 0.7 && ratio < 1.4, "{ratio}");
+        assert!(ratio > 0.8 && ratio < 1.25, "{ratio}");
         assert!(intervals.low[item] < fit.strengths[item]);
         assert!(fit.strengths[item] < intervals.high[item]);
     }

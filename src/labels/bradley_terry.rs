@@ -20,8 +20,8 @@ use crate::numeric::Sum;
 ///
 /// By default ties count as half-wins, there is no order effect and no prior. Newton's method, whose
 /// linear systems conjugate gradients solve: time and memory are those of some passes over the
-/// pairs. The residual is the greatest entry of the last Newton step, in units of θ (relative to the
-/// greatest |θ| where that is above 1).
+/// pairs. The residual is how far θ still has to go: the greatest entry that the next Newton step would
+/// have (relative to the greatest |θ| where that is above 1).
 ///
 /// ```
 /// use lipo::labels::{BradleyTerry, Comparison, Comparisons, Estimator, Outcome};

@@ -22,7 +22,7 @@ pub struct Information<'a> {
 /// Of the solutions of systems.
 const ACCURACY: f64 = 1e-12;
 /// A variance bᵀ A⁻¹ b of the solution of A x = b has the square of the solution's error.
-const ACCURACY_OF_VARIANCE: f64 = 1e-7;
+const ACCURACY_OF_VARIANCE: f64 = 1e-5;
 
 impl<'a> Information<'a> {
     pub(super) fn new(curvature: impl Curvature + Send + Sync + 'a) -> Self {

@@ -128,6 +128,22 @@ impl<'a> Likelihood<'a> {
         (order_effect, self.threshold.model(threshold))
     }
 
+    fn visit_half_wins(&mut self, point: &[f64], gradient: &mut [f64]) {
+        // An exponential an item, not a pair, wherever no quotient of two leaves the range.
+        const RANGE: f64 = 300.0;
+        let within = |strength: &f64| strength.abs() <= RANGE;
+        if !point.iter().all(within) {
+            return self.visit(point, gradient, |pair, d| of_half_wins(pair, sigmoids(d)));
+        }
+        let favour = self.order_effect_at().map_or(1.0, |at| point[at].exp());
+        let powers: Vec<f64> = point[..self.items].iter().map(|theta| theta.exp()).collect();
+        self.visit(point, gradient, |pair, _| {
+            let (first, second) = (favour * powers[pair.first()], powers[pair.second()]);
+            let per_sum = 1.0 / (first + second);
+            of_half_wins(pair, (first * per_sum, second * per_sum))
+        });
+    }
+
     /// Visits all pairs, with their terms at a point; writes gradients and curvatures.
     fn visit(&mut self, point: &[f64], gradient: &mut [f64], terms: impl Fn(&Pair, f64) -> Terms) {
         let order_effect = self.order_effect_at().map_or(0.0, |at| point[at]);
@@ -158,8 +174,8 @@ impl<'a> Likelihood<'a> {
     }
 }
 
-fn of_half_wins(pair: &Pair, d: f64) -> Terms {
-    let (rise, fall) = sigmoids(d);
+#[inline(always)]
+fn of_half_wins(pair: &Pair, (rise, fall): (f64, f64)) -> Terms {
     let (up, down) = (pair.points(), pair.points_of_second());
     let curvature = (up + down) * (rise * fall);
     Terms { slopes: [up * fall - down * rise, 0.0], curvatures: [curvature, 0.0, 0.0] }
@@ -225,12 +241,18 @@ impl Curvature for Likelihood<'_> {
         self.shifts.add_times(|item| vector[item], product);
         let order_effect = self.order_effect_at().map_or(0.0, |at| vector[at]);
         let mut for_order = 0.0;
-        for &Link { first, second, curvature } in &self.links {
-            let (first, second) = (first as usize, second as usize);
-            let by_d = curvature * (vector[first] - vector[second] + order_effect);
-            product[first] += by_d;
-            product[second] -= by_d;
-            for_order += by_d;
+        // Links are sorted: the sum of one first item stays in a register.
+        for links in self.links.chunk_by(|link, next| link.first == next.first) {
+            let first = links[0].first as usize;
+            let from = vector[first] + order_effect;
+            let mut sum = 0.0;
+            for &Link { second, curvature, .. } in links {
+                let by_d = curvature * (from - vector[second as usize]);
+                product[second as usize] -= by_d;
+                sum += by_d;
+            }
+            product[first] += sum;
+            for_order += sum;
         }
         if let Some(at) = self.threshold_at() {
             let threshold = vector[at];
@@ -278,7 +300,7 @@ impl Concave for Likelihood<'_> {
         gradient.fill(0.0);
         let threshold = self.threshold_at().map_or(0.0, |at| point[at]);
         match self.threshold {
-            Threshold::None(_) => self.visit(point, gradient, of_half_wins),
+            Threshold::None(_) => self.visit_half_wins(point, gradient),
             Threshold::Davidson => {
                 let nu = threshold.exp();
                 self.visit(point, gradient, |pair, d| of_davidson(pair, d, nu));

@@ -52,9 +52,8 @@ pub(super) fn power_of_two_near(weight: f64) -> f64 {
 
 /// Goes from `point` to the maximum.
 ///
-/// The residual is the greatest entry of the last Newton step, relative to the greatest of the
-/// parameters where that is above 1. Near the maximum it falls off quadratically and bounds the error.
-/// Each iterate is finite.
+/// The residual is the greatest entry of the next Newton step, as far as the last two tell it,
+/// relative to the greatest of the parameters where that is above 1. Each iterate is finite.
 pub(super) fn maximise(
     function: &mut impl Concave,
     point: &mut Vec<f64>,
@@ -63,20 +62,24 @@ pub(super) fn maximise(
     let n = function.parameters();
     let mut search =
         Search { gradient: vec![0.0; n], trial: vec![0.0; n], next_gradient: vec![0.0; n] };
-    let mut residual = f64::INFINITY;
+    let (mut residual, mut before) = (f64::INFINITY, f64::INFINITY);
     function.move_to(point, &mut search.gradient);
     if !search.gradient.iter().all(|entry| entry.is_finite()) {
         return Convergence { iterations: 0, residual, converged: false };
     }
     for iterations in 1..=stopping.max_iterations {
         // An error of the step that is below what the step leaves anyway costs nothing.
-        let accuracy = (residual * residual).clamp(1e-8, 0.1);
+        let accuracy = (before * before).clamp(1e-8, 0.1);
         let due = function.shifts().slopes();
         let step = solve(function, &search.gradient, due, accuracy).x;
         if !step.iter().all(|entry| entry.is_finite()) {
             return Convergence { iterations, residual, converged: false };
         }
-        residual = greatest(&step) / greatest(point).max(1.0);
+        let change = greatest(&step) / greatest(point).max(1.0);
+        // Where steps have begun to fall off quadratically, so will the next one.
+        let ratio = if before.is_finite() { change / before } else { 1.0 };
+        residual = if ratio < 0.1 { change * (ratio * ratio).max(accuracy) } else { change };
+        before = change;
         let converged = residual <= stopping.tolerance;
         let moved = search.along(function, point, &step, converged);
         if converged || !moved {

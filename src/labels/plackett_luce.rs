@@ -16,8 +16,9 @@ use crate::check::same_shape;
 
 /// Plackett–Luce strengths by maximum likelihood, or by maximum a posteriori with a [`Prior`].
 ///
-/// On rankings of two items it is [`BradleyTerry`](super::BradleyTerry). The residual is the greatest
-/// entry of the last Newton step, in units of θ (relative to the greatest |θ| where that is above 1).
+/// On rankings of two items it is [`BradleyTerry`](super::BradleyTerry). The residual is how far θ still
+/// has to go: the greatest entry that the next Newton step would have (relative to the greatest |θ|
+/// where that is above 1).
 ///
 /// ```
 /// use lipo::labels::{Estimator, PlackettLuce, Rankings};

@@ -71,7 +71,9 @@ impl Shifts {
     pub(super) fn sums_of_centred_unit(&self, item: usize) -> Vec<f64> {
         let items = self.part_of.len() as f64;
         let mut sizes = self.sums(|_| 1.0);
-        sizes.iter_mut().for_each(|size| *size = -*size / items);
+        for size in &mut sizes {
+            *size = -*size / items;
+        }
         sizes[self.part_of[item] as usize] += 1.0;
         sizes
     }

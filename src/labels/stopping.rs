@@ -21,7 +21,7 @@ pub struct Stopping {
 
 impl Default for Stopping {
     fn default() -> Self {
-        Self::new(1e-9, 1000)
+        Self::new(1e-11, 1000)
     }
 }
 

@@ -193,6 +193,11 @@ impl Pair {
         of_first.into_iter().chain(of_second)
     }
 
+    /// Who gave points to whom.
+    fn conceded(&self) -> impl Iterator<Item = (usize, usize, ())> + use<> {
+        self.earned().map(|(winner, loser, label)| (loser, winner, label))
+    }
+
     /// The same comparisons, seen from the second item.
     #[must_use]
     pub fn turned(&self) -> Self {
@@ -511,6 +516,30 @@ impl Comparisons {
         arcs.strong_parts()
     }
 
+    /// Whether few scans over the pairs find a way from item 0 to every other along arcs; there may be
+    /// longer ways where they do not.
+    fn reaches_all<I>(&self, arcs: impl Fn(&Pair) -> I) -> bool
+    where
+        I: Iterator<Item = (usize, usize, ())>,
+    {
+        const SCANS: usize = 8;
+        let mut reached = vec![false; self.items];
+        reached.iter_mut().take(1).for_each(|reached| *reached = true);
+        for _ in 0..SCANS {
+            let mut grew = false;
+            for (source, target, ()) in self.pairs.iter().flat_map(&arcs) {
+                if reached[source] && !reached[target] {
+                    reached[target] = true;
+                    grew = true;
+                }
+            }
+            if !grew {
+                break;
+            }
+        }
+        reached.into_iter().all(|reached| reached)
+    }
+
     /// Whether comparisons link all items.
     ///
     /// # Errors
@@ -528,6 +557,10 @@ impl Comparisons {
     /// [`Error::Unconnected`] as in [`check_connected`](Self::check_connected); otherwise
     /// [`Error::Separable`], with the [`strong_parts`](Self::strong_parts).
     pub fn check_strongly_connected(&self) -> Result<(), Error> {
+        // Most files of votes have short paths: some scans tell what parts would take a graph for.
+        if self.reaches_all(Pair::earned) && self.reaches_all(Pair::conceded) {
+            return Ok(());
+        }
         let parts = self.strong_parts();
         if parts.len() > 1 {
             self.check_connected()?;
@@ -538,7 +571,7 @@ impl Comparisons {
 }
 
 /// Pairs that are being counted: as many repeat, those of the same items are added up now and then,
-/// which keeps memory to twice the pairs that there are.
+/// which keeps memory to some times the pairs that there are.
 struct Counting {
     pairs: Vec<Pair>,
     limit: usize,
@@ -556,7 +589,8 @@ impl Counting {
     fn push(&mut self, pair: Pair) {
         if self.pairs.len() >= self.limit {
             add_up(&mut self.pairs);
-            self.limit = self.limit.max(4 * self.pairs.len());
+            // Sorting again what hardly repeats would cost more than it saves.
+            self.limit = self.limit.max(16 * self.pairs.len());
         }
         self.pairs.push(pair);
     }

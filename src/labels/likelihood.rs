@@ -107,7 +107,7 @@ impl<'a> Likelihood<'a> {
             prior,
             links: pairs.iter().map(link).collect(),
             on_threshold: Vec::new(),
-            shifts: Shifts::new(comparisons.items(), &comparisons.parts(), prior),
+            shifts: Shifts::new(comparisons.items(), prior, || comparisons.parts()),
         };
         if likelihood.threshold_at().is_some() {
             likelihood.on_threshold = vec![[0.0; 2]; pairs.len()];

@@ -147,7 +147,7 @@ impl<'a> Likelihood<'a> {
             scale: power_of_two_near(heaviest.max(prior.slope_and_curvature(0.0).1)),
             point: vec![0.0; rankings.items()],
             log_sums: vec![0.0; rankings.entries()],
-            shifts: Shifts::new(rankings.items(), &rankings.parts(), prior),
+            shifts: Shifts::new(rankings.items(), prior, || rankings.parts()),
         }
     }
 

@@ -23,15 +23,20 @@ pub(super) struct Shifts {
 }
 
 impl Shifts {
-    pub(super) fn new(items: usize, parts: &[Vec<usize>], prior: Prior) -> Self {
+    /// `parts` are those that data link; without a prior they have to link all items.
+    pub(super) fn new(items: usize, prior: Prior, parts: impl FnOnce() -> Vec<Vec<usize>>) -> Self {
         let mut part_of = vec![0; items];
+        if prior == Prior::None {
+            return Self { part_of, parts: 1, curvatures: None, slopes: vec![0.0] };
+        }
+        let parts = parts();
         for (number, part) in parts.iter().enumerate() {
             for &item in part {
                 part_of[item] = narrow(number);
             }
         }
-        let curvatures = (prior != Prior::None).then(|| vec![0.0; items]);
-        Self { part_of, parts: parts.len(), curvatures, slopes: vec![0.0; parts.len()] }
+        let (curvatures, slopes) = (Some(vec![0.0; items]), vec![0.0; parts.len()]);
+        Self { part_of, parts: parts.len(), curvatures, slopes }
     }
 
     /// Adds a prior's slopes at the strengths to a gradient of a log-likelihood divided by `scale`,

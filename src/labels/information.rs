@@ -1,6 +1,6 @@
 //! How well comparisons or rankings determine strengths.
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, Zip};
 
 use super::fit::mean;
 use super::limits::{check_item, check_room};
@@ -68,7 +68,7 @@ impl<'a> Information<'a> {
         Ok(covariances)
     }
 
-    /// The standard errors `[K]` of θ: K sparse systems.
+    /// The standard errors `[K]` of θ: K sparse systems, side by side with the feature `rayon`.
     ///
     /// ```
     /// use lipo::labels::{BradleyTerry, Comparison, Comparisons, Estimator, Outcome};
@@ -93,7 +93,13 @@ impl<'a> Information<'a> {
             let (form, sums) = self.centred_unit(item);
             self.standard_error(&form, &sums)
         };
-        (0..self.items()).map(error).collect()
+        let mut errors: Array1<Result<f64, Error>> = Array1::from_elem(self.items(), Ok(0.0));
+        let zip = Zip::indexed(&mut errors);
+        #[cfg(feature = "rayon")]
+        zip.par_for_each(|item, found| *found = error(item));
+        #[cfg(not(feature = "rayon"))]
+        zip.for_each(|item, found| *found = error(item));
+        errors.into_iter().collect()
     }
 
     /// The standard error of θ_k − θ_j.

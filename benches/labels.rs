@@ -13,7 +13,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use lipo::Error;
 use lipo::labels::{
     BradleyTerry, Comparison, Comparisons, Estimator, Newman, Outcome, PlackettLuce,
-    RankCentrality, Rankings, Ties, average_win_rate,
+    RankCentrality, Rankings, Ties, average_win_rate, bootstrap,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
@@ -66,6 +66,15 @@ fn comparisons(criterion: &mut Criterion) {
                 bencher.iter(|| estimator(black_box(&votes)).unwrap());
             });
         }
+        let model = BradleyTerry::default();
+        let fit = model.fit(&votes).unwrap();
+        group.bench_function("resample", |bencher| {
+            let estimate = |votes: &Comparisons| Ok(model.fit_from(votes, &fit)?.labels());
+            bencher.iter(|| bootstrap(black_box(&votes), 1, 0.9, 1, estimate).unwrap());
+        });
+        group.bench_function("labels", |bencher| {
+            bencher.iter(|| black_box(&fit).labels::<f64>());
+        });
         group.finish();
     }
 }

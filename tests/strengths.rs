@@ -750,6 +750,17 @@ fn unconverged_iterates_are_finite() {
     assert!(accepted.get() > 1000 && refused.get() > 50, "{accepted:?} {refused:?}");
 }
 
+/// 10³⁰⁰ : 10⁻³⁰⁰ has a maximum, of which the lesser weight is lost beside the greater.
+#[test]
+fn weights_too_far_apart_are_no_convergence() {
+    for votes in [duel(1e300, 1e-300, 0.0), duel(1e-20, 1e300, 0.0)] {
+        let error = BradleyTerry::default().fit(&votes).unwrap_err();
+        assert!(matches!(error, Error::NotConverged { .. }), "{error}");
+    }
+    let fit = BradleyTerry::default().fit(&duel(1e200, 1.0, 0.0)).unwrap();
+    assert!(close(fit.strengths[0], 100.0 * 10.0_f64.ln(), 1e-9), "{fit:?}");
+}
+
 // --- Rankings
 
 /// The mean over all orders of tied items: a tie of two is half a win for each, and of more items

@@ -129,7 +129,11 @@ impl BradleyTerry {
         let order_effect = self.order_effect.then_some(order_effect);
         let (mut likelihood, mut point) =
             Likelihood::new(comparisons, ties, order_effect, self.prior, strengths);
-        let convergence = maximise(&mut likelihood, &mut point, &self.stopping);
+        let mut convergence = maximise(&mut likelihood, &mut point, &self.stopping);
+        if likelihood.loses_weights() {
+            convergence.converged = false;
+            convergence.residual = f64::INFINITY;
+        }
         let convergence = self.stopping.accept("Bradley–Terry", convergence)?;
         let (order_effect, ties) = likelihood.rest_of(&point);
         point.truncate(comparisons.items());

@@ -121,6 +121,14 @@ impl<'a> Likelihood<'a> {
         fitted.then_some(self.items + usize::from(self.order_effect))
     }
 
+    /// Whether the lightest weight, beside the heaviest, is too small for a number: what balances it
+    /// is lost then.
+    pub(super) fn loses_weights(&self) -> bool {
+        let counts = self.pairs.iter().flat_map(|pair| [pair.wins, pair.losses, pair.ties]);
+        let lightest = counts.filter(|&count| count > 0.0).fold(f64::INFINITY, f64::min);
+        lightest / self.scale < f64::MIN_POSITIVE
+    }
+
     /// The order effect and the tie model at a point.
     pub(super) fn rest_of(&self, point: &[f64]) -> (f64, TieModel) {
         let order_effect = self.order_effect_at().map_or(0.0, |at| point[at]);

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum};
 use csv::{ReaderBuilder, StringRecord};
 use lipo::labels::{
-    BradleyTerry, Comparison, Comparisons, Fit, Outcome, Prior, Ties, average_win_rate,
-    averaged_over_orders, bootstrap, position_bias,
+    Bootstrap, BradleyTerry, Comparison, Comparisons, Estimator, Fit, Outcome, Prior, Stopping,
+    Ties, average_win_rate, averaged_over_orders, bootstrap, position_bias,
 };
 use ndarray::Array1;
 use rand::{SeedableRng, rngs::StdRng, seq::SliceRandom};
@@ -286,10 +286,9 @@ fn print_items(
     let model = args.model();
     let rates = win_rates(all);
     let shares = fit.shares();
-    let errors = model.information(all, fit)?.standard_errors();
+    let errors = model.information(all, fit)?.standard_errors()?;
     let psi: Array1<f64> = fit.labels();
-    let intervals =
-        bootstrap(all, args.resamples, 0.95, args.seed, |votes| Ok(model.fit(votes)?.labels()))?;
+    let intervals = resampled(args, all, fit)?;
     let mut counts = vec![0; all.items()];
     for vote in &votes.records {
         counts[vote.first] += 1;
@@ -323,8 +322,26 @@ fn print_items(
         fit.ties
     )?;
     let (iterations, residual) = (fit.convergence.iterations, fit.convergence.residual);
-    writeln!(out, "converged in {iterations} iterations, to a last step of {residual:.1e} in θ")?;
+    writeln!(
+        out,
+        "converged in {iterations} iterations; the next step would be {residual:.1e} in θ"
+    )?;
+    if let Some(error) = &intervals.first_failure {
+        let (failed, of) = (intervals.failures, args.resamples);
+        writeln!(
+            out,
+            "intervals: {failed} of {of} resamples have no estimate; the first: {error}"
+        )?;
+    }
     Ok(())
+}
+
+/// Intervals of ψ. Resamples scatter by far more than the tolerance of their fits.
+fn resampled(args: &Args, votes: &Comparisons, fit: &Fit) -> Result<Bootstrap, lipo::Error> {
+    let model = args.model().stopping(Stopping::new(1e-5, 1000));
+    bootstrap(votes, args.resamples, 0.95, args.seed, |votes| {
+        Ok(model.fit_from(votes, fit)?.labels())
+    })
 }
 
 fn print_bias(
@@ -348,7 +365,7 @@ fn print_bias(
     }
     let left = fit.unexplained_advantage(all)?;
     if args.order_effect {
-        let error = args.model().information(all, fit)?.standard_error_of_order_effect();
+        let error = args.model().information(all, fit)?.standard_error_of_order_effect()?;
         let (effect, error) = (fit.order_effect, error.unwrap_or(0.0));
         writeln!(
             out,
@@ -382,9 +399,7 @@ fn print_partial(
         };
         let partial: Array1<f64> = fit.labels();
         let errors = &partial - &psi;
-        let spread = bootstrap(&some, args.resamples, 0.95, args.seed, |votes| {
-            Ok(model.fit(votes)?.labels())
-        })?;
+        let spread = resampled(args, &some, &fit)?;
         // All votes have an error of their own, in which the part shares.
         let expected = root_mean_square(&spread.standard_errors) * (1.0 - 1.0 / part as f64).sqrt();
         let greatest = errors.iter().fold(0.0_f64, |most, error| most.max(error.abs()));

@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use lipo::labels::{BradleyTerry, Comparison, Comparisons, Outcome, Ties, average_win_rate};
+use lipo::labels::{
+    BradleyTerry, Comparison, Comparisons, Estimator, Outcome, Ties, average_win_rate,
+};
 use serde::Deserialize;
 
 const SAMPLE: &str = include_str!("../examples/data/votes.csv");

@@ -3,14 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ndarray::{Array2, array};
 use rand::{SeedableRng, rngs::StdRng};
 use rand_distr::{Distribution, Normal};
 use serde::Serialize;
 
 #[path = "../examples/support/mod.rs"]
 mod support;
+use support::optim::Adam;
 use support::plot::{self, Bar, Line, Panel, Scale, Spread};
-use support::stats::{Interval, bootstrap};
+use support::stats::{Interval, bootstrap, log_softmax, mean};
 use support::table::{markdown, percent, write_csv};
 
 fn file(name: &str) -> PathBuf {
@@ -57,6 +59,42 @@ fn intervals_of_little_are_what_they_can_be() {
     assert!(bootstrap(&[], 0).mean.is_nan() && bootstrap(&[vec![]], 0).low.is_nan());
     let values = [vec![1.0, 2.0, 4.0]];
     assert_eq!(bootstrap(&values, 3), bootstrap(&values, 3));
+}
+
+#[test]
+fn a_mean_of_nothing_is_not_a_number() {
+    assert_eq!(mean(&[1.0, 2.0, 6.0]), 3.0);
+    assert!(mean(&[]).is_nan());
+}
+
+/// Of rows whose exponentials would overflow or vanish as they stand, too.
+#[test]
+fn log_softmax_is_along_the_last_axis() {
+    let log_2 = std::f64::consts::LN_2;
+    let logits = array![[[1000.0, 1000.0], [-5.0, -5.0 + 3.0_f64.ln()]]];
+    let log_probs = log_softmax(logits);
+    let expected = array![[[-log_2, -log_2], [-2.0 * log_2, 0.75_f64.ln()]]];
+    assert!(log_probs.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-12), "{log_probs}");
+    assert_eq!(log_softmax(array![-3e4_f32]), array![0.0]);
+}
+
+/// The first step of Adam is the learning rate times the gradient's sign, and the second, after
+/// gradients g and h, has the moments (0.09 g + 0.1 h) / 0.19 and (0.000999 g² + 0.001 h²) / 0.001999.
+#[test]
+fn steps_of_adam_are_the_papers() {
+    let mut parameters = [array![[1.0, 2.0, 3.0]], Array2::zeros((0, 2))];
+    let grad = |x: f64| [array![[x, -1e-3 * x, 0.0]], Array2::zeros((0, 2))];
+    let mut adam = Adam::new(0.1);
+    adam.step(&mut parameters, &grad(4.0));
+    let close = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 1e-6, "{found} where {expected} is expected");
+    };
+    close(parameters[0][[0, 0]], 0.9);
+    close(parameters[0][[0, 1]], 2.1);
+    assert_eq!(parameters[0][[0, 2]], 3.0);
+    adam.step(&mut parameters, &grad(-2.0));
+    let (first, second) = ((0.36 - 0.2) / 0.19, (0.015984 + 0.004) / 0.001999_f64);
+    close(parameters[0][[0, 0]], 0.9 - 0.1 * first / second.sqrt());
 }
 
 #[test]

@@ -1,12 +1,13 @@
-//! What several examples need: the losses by name ([`named`]), and to show their results estimates with
-//! intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), and lines that may go
-//! unread ([`say`]).
+//! The parts that several examples share: the losses by name ([`named`]), an optimiser ([`optim`]),
+//! estimates with intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), and
+//! lines that may go unread ([`say`]).
 #![allow(dead_code)] // each example needs a part
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 pub mod named;
+pub mod optim;
 pub mod plot;
 pub mod stats;
 pub mod table;

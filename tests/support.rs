@@ -154,7 +154,7 @@ fn names_of_lines_do_not_overlap() {
         reference: Some((0.5, "before".into())),
         ..Panel::default()
     };
-    for spread in [Spread::Bars, Spread::BarsInPlace, Spread::Bands, Spread::Hidden] {
+    for spread in [Spread::Bars, Spread::BarsInPlace, Spread::Bands, Spread::Last, Spread::Hidden] {
         let path = file("names.svg");
         let panel = Panel { spread, ..panel.clone() };
         plot::lines(&path, "Names", &[panel.clone(), panel]).expect("writable");
@@ -169,6 +169,93 @@ fn names_of_lines_do_not_overlap() {
     }
 }
 
+/// A panel of one loss, level at a share.
+fn level(loss: &str, share: f64) -> Panel {
+    let interval = Interval { mean: share, low: share - 0.01, high: share + 0.01 };
+    let line = Line { name: loss.into(), points: vec![(1.0, interval), (2.0, interval)] };
+    Panel { y_label: "share".into(), lines: vec![line], ..Panel::default() }
+}
+
+/// The SVG of panels.
+fn drawn(name: &str, panels: &[Panel]) -> String {
+    let path = file(name);
+    plot::lines(&path, "A picture", panels).expect("writable");
+    fs::read_to_string(&path).expect("written")
+}
+
+/// Two panels of one quantity can be compared by eye: their ticks are the same, at the same heights.
+#[test]
+fn panels_of_one_quantity_have_one_range() {
+    let ticks = |svg: &str| -> Vec<_> {
+        let number = |(text, y): (String, i32)| Some((text.parse::<f64>().ok()?, y));
+        texts(svg).into_iter().filter_map(number).filter(|(tick, _)| *tick < 1.0).collect()
+    };
+    let (low, high) = (level("softmax", 0.2), level("softmax", 0.7));
+    let both = ticks(&drawn("both.svg", &[low.clone(), high.clone()]));
+    let (left, right) = both.split_at(both.len() / 2);
+    assert_eq!(left, right);
+    assert!(left.iter().any(|(tick, _)| *tick <= 0.2) && left.iter().any(|(tick, _)| *tick >= 0.7));
+    let other = Panel { y_label: "nats".into(), ..high };
+    let apart = ticks(&drawn("apart.svg", &[low, other]));
+    assert!(apart.iter().filter(|(tick, _)| *tick < 0.5).count() < apart.len(), "{apart:?}");
+    assert!(!apart.iter().any(|(tick, _)| *tick > 0.3 && *tick < 0.6), "{apart:?}");
+}
+
+/// A loss looks the same whichever others are in the picture, and no other line looks as it does.
+#[test]
+fn a_loss_has_one_colour_and_marker() {
+    const VERMILION: &str = "#D55E00";
+    let alone = drawn("alone.svg", &[level("lambda-loss", 0.5)]);
+    assert!(alone.contains(VERMILION) && !alone.contains("#0072B2"));
+    let mut with_others = level("lambda-loss", 0.5);
+    for name in ["point-mse", "lambda-loss, gain alone", "softmax"] {
+        with_others.lines.extend(level(name, 0.3).lines);
+    }
+    let with_others = drawn("with_others.svg", &[with_others]);
+    let markers = |svg: &str| svg.matches(&format!("<polygon fill=\"{VERMILION}\"")).count();
+    let found = [&alone, &with_others].map(|svg| svg.matches("<polygon").count());
+    assert!(found[0] >= 3, "two points and a name: {alone}");
+    assert_eq!(markers(&alone), markers(&with_others), "{found:?}");
+    for colour in ["#0072B2", "#3C3C3C", "#E69F00"] {
+        assert!(with_others.contains(colour), "{colour}");
+    }
+}
+
+/// Labels stand beside the points they belong to, whichever points are left out.
+#[test]
+fn points_have_their_labels() {
+    let mut panel = Panel {
+        point_labels: ["β = 0.1", "β = 1", "β = 10"].map(str::to_owned).into(),
+        spread: Spread::BarsInPlace,
+        ..level("softmax", 0.5)
+    };
+    let nowhere = (1.5, Interval::exact(f64::NAN));
+    panel.lines[0].points.insert(1, nowhere);
+    let texts = texts(&drawn("labels.svg", &[panel]));
+    let labels: Vec<_> = texts.iter().filter(|(text, _)| text.starts_with('β')).collect();
+    assert_eq!(labels.iter().map(|(text, _)| &**text).collect::<Vec<_>>(), ["β = 0.1", "β = 10"]);
+    assert_eq!(labels[0].1, labels[1].1);
+}
+
+/// Intervals of long lines: one bar a line, after all points, and none on another.
+#[test]
+fn last_intervals_stand_side_by_side() {
+    let mut panel = Panel { spread: Spread::Last, ..level("softmax", 0.5) };
+    panel.lines.extend(level("list-mle", 0.5).lines);
+    let svg = drawn("last.svg", &[panel]);
+    let thin = svg.split("<polyline").filter(|line| line.contains("stroke-width=\"1\""));
+    let vertical = thin.filter_map(|line| {
+        let points = line.split("points=\"").nth(1)?.split('"').next()?.trim();
+        let (x, y): (Vec<_>, Vec<_>) =
+            points.split(' ').filter_map(|point| point.split_once(',')).unzip();
+        (x.len() == 2 && x[0] == x[1] && y[0] != y[1]).then(|| x[0].to_owned())
+    });
+    let colours = ["#3C3C3C", "#56B4E9"];
+    let bars: Vec<_> = vertical.collect();
+    assert!(colours.iter().all(|colour| svg.contains(colour)), "{svg}");
+    assert!(bars.len() >= 2 && bars[bars.len() - 1] != bars[bars.len() - 2], "{bars:?}");
+}
+
 /// Nothing to draw, or nothing finite, is an empty picture, not a panic or a NaN.
 #[test]
 fn pictures_of_little_are_drawn() {
@@ -177,7 +264,8 @@ fn pictures_of_little_are_drawn() {
     let path = file("little.svg");
     for lines in [vec![], vec![nothing.clone()], vec![one.clone()], vec![nothing, one]] {
         for x_scale in [Scale::Linear, Scale::Log] {
-            let panel = Panel { lines: lines.clone(), x_scale, ..Panel::default() };
+            let point_labels = vec!["label".into()];
+            let panel = Panel { lines: lines.clone(), x_scale, point_labels, ..Panel::default() };
             plot::lines(&path, "Little", &[panel]).expect("writable");
             let svg = fs::read_to_string(&path).expect("written");
             assert!(svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"), "{svg}");

@@ -1,6 +1,7 @@
 //! What the examples share: intervals, tables, files and pictures.
 
 use std::fs;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, array};
@@ -14,6 +15,7 @@ use support::optim::Adam;
 use support::plot::{self, Bar, Line, Panel, Scale, Spread};
 use support::stats::{Interval, bootstrap, log_softmax, mean};
 use support::table::{markdown, percent, write_csv};
+use support::text::{Lines, Text};
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
@@ -123,6 +125,67 @@ fn files_have_headers_and_errors_their_names() {
     let nowhere = file("nowhere").join("records.csv");
     let error = write_csv(&nowhere, [0]).expect_err("no such directory").to_string();
     assert!(error.starts_with(&nowhere.display().to_string()), "{error}");
+}
+
+/// Bytes that come in pieces of the given size, as through a pipe.
+fn in_pieces(bytes: &[u8], size: usize) -> BufReader<&[u8]> {
+    BufReader::with_capacity(size, bytes)
+}
+
+fn lines_of(bytes: &[u8], size: usize) -> Vec<(u64, Vec<u8>)> {
+    let mut lines = Lines::new(in_pieces(bytes, size)).expect("text");
+    let mut found = Vec::new();
+    while let Some(line) = lines.next().expect("readable") {
+        let line = line.to_vec();
+        found.push((lines.number(), line));
+    }
+    found
+}
+
+/// Whatever lines end in, and however the bytes are cut into pieces.
+#[test]
+fn lines_end_in_lf_crlf_or_cr() {
+    for (text, expected) in [
+        (&b""[..], &[][..]),
+        (b"a", &["a"]),
+        (b"a\nb\n", &["a", "b"]),
+        (b"a\r\nb\r\n", &["a", "b"]),
+        (b"a\rb\r", &["a", "b"]),
+        (b"\r\n\n\r\rlong line\n\r", &["", "", "", "", "long line", ""]),
+        (b"\xef\xbb\xbfa\r\n\xef\xbb\xbfb", &["a", "\u{feff}b"]),
+        (b"\xef\xbb\xbf", &[]),
+        (b"\xef\xbc\xa1", &["\u{ff21}"]), // not a mark, though it starts as one
+    ] {
+        for size in [1, 2, 3, 5, 100] {
+            let found = lines_of(text, size);
+            let lines: Vec<_> = found.iter().map(|(_, line)| &line[..]).collect();
+            assert_eq!(lines, expected.iter().map(|line| line.as_bytes()).collect::<Vec<_>>());
+            assert!(found.iter().zip(1..).all(|((number, _), expected)| *number == expected));
+        }
+    }
+    assert_eq!(lines_of(b"\xff\xe9\n\x00", 2), [(1, b"\xff\xe9".to_vec()), (2, vec![0])]);
+}
+
+#[test]
+fn text_may_be_read_as_a_whole() {
+    for size in [1, 4, 64] {
+        let mut read = String::new();
+        let mut text = Text::new(in_pieces(b"\xef\xbb\xbf1\r2\r\n3\n\r4", size)).expect("text");
+        text.read_to_string(&mut read).expect("UTF-8");
+        assert_eq!(read, "1\n2\n3\n\n4");
+    }
+}
+
+#[test]
+fn what_is_no_text_is_called_what_it_is() {
+    for (bytes, name) in [
+        (&b"\xff\xfe{\0"[..], "UTF-16"),
+        (b"\xfe\xff\0{", "UTF-16"),
+        (b"\x1f\x8b\x08", "compressed"),
+    ] {
+        let error = Text::new(bytes).err().expect("no text").to_string();
+        assert!(error.contains(name), "{error}");
+    }
 }
 
 /// The y of each text in an SVG.

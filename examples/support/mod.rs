@@ -1,6 +1,6 @@
 //! The parts that several examples share: the losses by name ([`named`]), an optimiser ([`optim`]),
-//! estimates with intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), and
-//! lines that may go unread ([`say`]).
+//! estimates with intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), text as
+//! people have it ([`text`]), and lines that may go unread ([`say`]).
 #![allow(dead_code)] // each example needs a part
 
 use std::fmt::Display;
@@ -11,6 +11,7 @@ pub mod optim;
 pub mod plot;
 pub mod stats;
 pub mod table;
+pub mod text;
 
 /// Prints a line. Where nobody reads on, as after `| head`, there are still files to write: that is no
 /// error.

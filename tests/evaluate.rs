@@ -1,4 +1,4 @@
-//! `examples/evaluate.rs` as its users meet it: run as a process, on files, pipes and bad input.
+//! `examples/evaluate` as its users meet it: run as a process, on files, pipes and bad input.
 //!
 //! What the losses are worth is the business of the other tests; here the figures are closed forms
 //! short enough for the eye, or those of the library called directly, to the bit.

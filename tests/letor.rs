@@ -1,4 +1,4 @@
-//! `examples/letor.rs` as its users meet it: run as a process, on files in each form of the format, on
+//! `examples/letor` as its users meet it: run as a process, on files in each form of the format, on
 //! malformed ones, and without any; and the scorer's gradient, on which its figures stand.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! `examples/votes.rs` as its users meet it: run as a process, on its sample, on files, on bad input.
+//! `examples/votes` as its users meet it: run as a process, on its sample, on files, on bad input.
 
 use std::process::Output;
 

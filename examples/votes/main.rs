@@ -37,6 +37,7 @@ mod report;
 mod support;
 
 use reading::read;
+use report::Fitted;
 use support::text::{self, Text};
 
 type Anything<T> = Result<T, Box<dyn Error>>;
@@ -163,12 +164,10 @@ fn run(args: &Args, out: &mut String) -> Anything<()> {
     if args.prompt.is_some() {
         return report::prompts(out, args, &groups);
     }
-    let votes = &groups[0];
-    let all = votes.comparisons()?;
-    let fit = args.model().fit(&all).map_err(|error| votes.with_names(&error))?;
+    let fitted = Fitted::new(&groups[0], args)?;
     match args.format {
-        Format::Table => report::table(out, args, votes, &all, &fit),
-        Format::Json => report::json(out, votes, &all, &fit),
+        Format::Table => report::table(out, args, &fitted),
+        Format::Json => report::json(out, &fitted),
     }
 }
 

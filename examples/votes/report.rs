@@ -12,18 +12,27 @@ use serde_json::json;
 use crate::reading::Votes;
 use crate::{Anything, Args, Format};
 
-/// Everything about votes of one group.
-pub fn table(
-    out: &mut String,
-    args: &Args,
-    votes: &Votes,
-    all: &Comparisons,
-    fit: &Fit,
-) -> Anything<()> {
-    print_items(out, args, votes, all, fit)?;
-    print_bias(out, all)?;
-    print_order_effect(out, args, all, fit)?;
-    print_partial(out, args, votes, fit)
+/// Votes, and the strengths that explain them.
+pub struct Fitted<'a> {
+    votes: &'a Votes,
+    all: Comparisons,
+    fit: Fit,
+}
+
+impl<'a> Fitted<'a> {
+    pub fn new(votes: &'a Votes, args: &Args) -> Anything<Self> {
+        let all = votes.comparisons()?;
+        let fit = args.model().fit(&all).map_err(|error| votes.with_names(&error))?;
+        Ok(Self { votes, all, fit })
+    }
+}
+
+/// Everything about the votes of one group.
+pub fn table(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
+    print_items(out, args, fitted)?;
+    print_bias(out, &fitted.all)?;
+    print_order_effect(out, args, fitted)?;
+    print_partial(out, args, fitted)
 }
 
 fn best_first(fit: &Fit) -> Vec<usize> {
@@ -38,13 +47,8 @@ fn win_rates(all: &Comparisons) -> Vec<Option<f64>> {
         .map_or(vec![None; all.items()], |rates| rates.iter().copied().map(Some).collect())
 }
 
-fn print_items(
-    out: &mut String,
-    args: &Args,
-    votes: &Votes,
-    all: &Comparisons,
-    fit: &Fit,
-) -> Anything<()> {
+fn print_items(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
+    let Fitted { votes, all, fit } = fitted;
     let model = args.model();
     let rates = win_rates(all);
     let shares = fit.shares();
@@ -103,7 +107,8 @@ fn print_bias(out: &mut String, all: &Comparisons) -> Anything<()> {
 }
 
 /// What the strengths leave of an advantage of the first, and the order effect if it is fitted.
-fn print_order_effect(out: &mut String, args: &Args, all: &Comparisons, fit: &Fit) -> Anything<()> {
+fn print_order_effect(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
+    let Fitted { all, fit, .. } = fitted;
     let left = fit.unexplained_advantage(all)?;
     if args.order_effect {
         let error = args.model().information(all, fit)?.standard_error_of_order_effect();
@@ -119,7 +124,8 @@ fn print_order_effect(out: &mut String, args: &Args, all: &Comparisons, fit: &Fi
 }
 
 /// ψ from a random part of the votes, against ψ from all of them.
-fn print_partial(out: &mut String, args: &Args, votes: &Votes, fit: &Fit) -> Anything<()> {
+fn print_partial(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
+    let Fitted { votes, fit, .. } = fitted;
     let model = args.model();
     let psi: Array1<f64> = fit.labels();
     writeln!(out, "\nψ from fewer votes         error (root mean square, greatest)   expected")?;
@@ -155,7 +161,8 @@ fn root_mean_square(errors: &Array1<f64>) -> f64 {
 }
 
 /// A line for each item of one group, and one for the position bias.
-pub fn json(out: &mut String, votes: &Votes, all: &Comparisons, fit: &Fit) -> Anything<()> {
+pub fn json(out: &mut String, fitted: &Fitted<'_>) -> Anything<()> {
+    let Fitted { votes, all, fit } = fitted;
     let rates = win_rates(all);
     let shares = fit.shares();
     let psi: Array1<f64> = fit.labels();
@@ -189,17 +196,17 @@ pub fn prompts(out: &mut String, args: &Args, groups: &[Votes]) -> Anything<()> 
         writeln!(out, "{:PROMPT$}  {:ITEM$}  {columns}", "prompt", "item")?;
     }
     for votes in groups {
-        let all = votes.comparisons()?;
-        let fit = args.model().fit(&all).map_err(|error| votes.with_names(&error))?;
+        let fitted = Fitted::new(votes, args)?;
         match args.format {
-            Format::Table => print_prompt(out, args, votes, &all, &fit)?,
+            Format::Table => print_prompt(out, args, &fitted)?,
             Format::Json => {
+                let Fitted { all, fit, .. } = &fitted;
                 let psi: Array1<f64> = fit.labels();
                 let row = json!({
                     "prompt": votes.prompt,
                     "items": votes.names,
                     "votes": votes.counts(),
-                    "average_win_rate": win_rates(&all),
+                    "average_win_rate": win_rates(all),
                     "theta": fit.strengths.to_vec(),
                     "labels": psi.to_vec(),
                 });
@@ -227,13 +234,8 @@ pub fn prompts(out: &mut String, args: &Args, groups: &[Votes]) -> Anything<()> 
 const PROMPT: usize = 24;
 const ITEM: usize = 16;
 
-fn print_prompt(
-    out: &mut String,
-    args: &Args,
-    votes: &Votes,
-    all: &Comparisons,
-    fit: &Fit,
-) -> Anything<()> {
+fn print_prompt(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
+    let Fitted { votes, all, fit } = fitted;
     let (rates, counts) = (win_rates(all), votes.counts());
     let errors = args.model().information(all, fit)?.standard_errors();
     let psi: Array1<f64> = fit.labels();

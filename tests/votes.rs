@@ -223,6 +223,25 @@ fn bytes_of_columns_that_are_not_read_may_be_anything() {
     }
 }
 
+/// A quote that is a character would take in the lines up to the next one, and their votes be lost.
+#[test]
+fn quotes_that_are_characters_lose_no_votes() {
+    let header = "left\tright\twinner\tnote\n";
+    let votes = "a\tb\tleft\t\"hi\nb\ta\tleft\tno\na\tb\ttie\t\"well\" said\n";
+    let output = run(&["-"], format!("{header}{votes}"));
+    let problem = "error: -: line 2: a field begins with a quote that does not end it";
+    assert!(programs::stderr(&output).starts_with(problem), "{output:?}");
+    let expected = of_input(&[], "left,right,winner\na,b,left\nb,a,left\na,b,tie\n");
+    assert_eq!(of_input(&["--no-quotes"], format!("{header}{votes}")), expected);
+
+    let quoted = "left,right,winner,note\n\"a\",b,\"left\" ,\"two \"\"lines\"\"\n, \"\nb,a,left,5\"\n\
+                  \"a\",\"b\",\"tie\",\"\"";
+    assert_eq!(of_input(&[], quoted), expected);
+    let output = run(&["-"], "left,right,winner\na,b,left\n\"a,b,left\nb,a,left\n");
+    let problem = "error: -: line 3: a field begins with a quote that does not end it";
+    assert!(programs::stderr(&output).starts_with(problem), "{output:?}");
+}
+
 #[test]
 fn winners_that_are_not_clear_are_errors() {
     let fails = |args: &[&str], text: &str, problem: &str| {

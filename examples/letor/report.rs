@@ -83,7 +83,7 @@ pub fn report(
         units => format!("a scorer with {units} hidden units"),
     };
     let picture = args.out.join("letor.svg");
-    plot::lines(&picture, &format!("Learning to rank: {scorer}, every loss"), &panels)?;
+    plot::lines(&picture, &format!("Learning to rank: {scorer}"), &panels)?;
     say(format_args!("Written: {}, letor.csv, order.csv", picture.display()))?;
     Ok(())
 }

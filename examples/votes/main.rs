@@ -53,6 +53,9 @@ struct Args {
     /// What separates fields, or `tab` [default: what separates the columns' names]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
+    /// Take quotes for characters as others are
+    #[arg(long)]
+    no_quotes: bool,
     /// The column that names what was shown first
     #[arg(long, value_name = "COLUMN", default_value = "left")]
     left: String,

@@ -21,15 +21,21 @@ pub struct Votes {
 
 /// The votes of each prompt, or of all together where no column names prompts.
 pub fn read(text: &[u8], args: &Args) -> Anything<Vec<Votes>> {
-    let (mut reader, columns) = open(text, args)?;
+    let (mut reader, delimiter, columns) = open(text, args)?;
     let width = reader.byte_headers()?.len();
     let (mut groups, mut record) = (Groups::default(), ByteRecord::new());
     loop {
         let start = reader.position().byte();
         let wrong = |what| format!("line {}: {what}", line_of_record(text, start));
-        let vote = match reader.read_byte_record(&mut record) {
+        let read = reader.read_byte_record(&mut record);
+        let raw = between(text, start, reader.position().byte());
+        let vote = match read {
             Ok(false) if groups.votes.is_empty() => return Err("there are no votes".into()),
             Ok(false) => return Ok(groups.votes),
+            Ok(true) if !args.no_quotes && has_stray_quote(raw, delimiter) => {
+                let problem = "a field begins with a quote that does not end it";
+                Err(format!("{problem} (if quotes are characters as others are, say --no-quotes)"))
+            }
             Ok(true) if record.len() == width => groups.push(&record, &columns, args),
             Ok(true) => Err(format!("{} fields under {width} columns", record.len())),
             Err(error) => Err(error.to_string()),
@@ -39,11 +45,12 @@ pub fn read(text: &[u8], args: &Args) -> Anything<Vec<Votes>> {
 }
 
 /// A reader past the header, with the delimiter under which all columns are there.
-fn open<'a>(text: &'a [u8], args: &Args) -> Anything<(Reader<&'a [u8]>, Columns)> {
+fn open<'a>(text: &'a [u8], args: &Args) -> Anything<(Reader<&'a [u8]>, u8, Columns)> {
     let reader = |delimiter| {
         // Records of another length are told from `read`, with the line they stand in.
         let mut builder = ReaderBuilder::new();
-        builder.flexible(true).trim(Trim::All).delimiter(delimiter).from_reader(text)
+        builder.flexible(true).trim(Trim::All).quoting(!args.no_quotes);
+        builder.delimiter(delimiter).from_reader(text)
     };
     let candidates = args.delimiter.map_or(vec![b',', b'\t', b';', b'|'], |given| vec![given]);
     let mut problem = (0, "there is no header".to_owned());
@@ -51,7 +58,7 @@ fn open<'a>(text: &'a [u8], args: &Args) -> Anything<(Reader<&'a [u8]>, Columns)
         let mut reader = reader(delimiter);
         let header = reader.byte_headers()?;
         match Columns::find(header, args) {
-            Ok(columns) => return Ok((reader, columns)),
+            Ok(columns) => return Ok((reader, delimiter, columns)),
             // The delimiter that makes the most of the header is likely the right one.
             Err(missing) if header.len() > problem.0 => problem = (header.len(), missing),
             Err(_) => {}
@@ -258,6 +265,43 @@ fn weight(field: &str) -> Result<f64, String> {
     let weight = weight.map_err(|_| format!("the weight {field:?} is no number"))?;
     let fine = weight.is_finite() && weight >= 0.0;
     fine.then_some(weight).ok_or_else(|| format!("the weight {weight} is not finite and ≥ 0"))
+}
+
+/// The bytes from one position to another.
+fn between(text: &[u8], start: u64, end: u64) -> &[u8] {
+    let place = |position| usize::try_from(position).unwrap_or(usize::MAX).min(text.len());
+    &text[place(start)..place(end)]
+}
+
+/// Whether a quote begins a field and does not end it: then the field may have taken in lines that are
+/// votes of their own. Text that has quotes as characters, as many files with tabs have, is full of them.
+fn has_stray_quote(record: &[u8], delimiter: u8) -> bool {
+    let (mut at, mut field_begins) = (0, true);
+    while at < record.len() {
+        let byte = record[at];
+        at += 1;
+        if byte != b'"' || !field_begins {
+            field_begins = byte == delimiter || byte == b'\n';
+            continue;
+        }
+        // To the end of the quoted part, in which two quotes stand for one.
+        loop {
+            match record[at..].iter().position(|&byte| byte == b'"') {
+                None => return true,
+                Some(place) if record.get(at + place + 1) == Some(&b'"') => at += place + 2,
+                Some(place) => {
+                    at += place + 1;
+                    break;
+                }
+            }
+        }
+        at += record[at..].iter().take_while(|&&byte| byte == b' ' && byte != delimiter).count();
+        if record.get(at).is_some_and(|&next| next != delimiter && next != b'\n') {
+            return true;
+        }
+        field_begins = false;
+    }
+    false
 }
 
 /// The line of the record that is read from `start` on, blank lines being passed over.

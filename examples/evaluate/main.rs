@@ -58,7 +58,7 @@ struct Args {
     /// β of the scores β·(policy_logps − ref_logps)
     #[arg(long, default_value = "0.05", value_parser = reward, allow_negative_numbers = true)]
     beta: ImplicitReward,
-    /// What the values of the lists become in the summary
+    /// How the summary puts the values of the lists together
     #[arg(long, value_enum, default_value_t = Reduce::Mean)]
     reduction: Reduce,
     /// The floating-point type to read, compute and print in

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::Format;
 use crate::record::Number;
 
-/// What is written: in JSON an object with these keys in this order.
+/// A row of the output: in JSON an object with these keys in this order.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Row<'a, F> {
@@ -44,7 +44,7 @@ pub struct Output {
     format: Format,
     /// Whether any summary row has failed lists: the table has a column for them.
     pub summaries_have_failures: bool,
-    /// What the table has shown last.
+    /// The heading and the line number that the table has shown last.
     heading: &'static str,
     line: u64,
 }

@@ -195,7 +195,7 @@ fn parse<'a, T: Deserialize<'a>>(place: impl Display, json: &'a RawValue) -> Res
     serde_json::from_str(json).map_err(|error| format!("{place}: {}", message(&error)))
 }
 
-/// What serde_json says, in JSON's terms and without where: it calls every line line 1.
+/// The message of serde_json in the words of JSON, without the place at its end: serde_json counts one line only.
 fn message(error: &serde_json::Error) -> String {
     let end = format!(" at line {} column {}", error.line(), error.column());
     let mut message = error.to_string().replace("expected a sequence", "expected an array");

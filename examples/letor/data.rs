@@ -156,7 +156,7 @@ fn read_sizes(path: &Path, documents: usize) -> Anything<Vec<usize>> {
     Ok(sizes)
 }
 
-/// What goes wrong is told with the file's name and the line's number.
+/// Calls `each` with every line of a file; an error names the file and the line.
 fn for_each_line(path: &Path, mut each: impl FnMut(&[u8]) -> Result<(), String>) -> Anything<()> {
     let named = |error| format!("{}: {error}", path.display());
     let opened = text::open(path).and_then(|(input, _)| Lines::new(input));

@@ -13,7 +13,7 @@ use ndarray::Array2;
 pub struct Features {
     /// The column of each feature, by the feature's number in the files.
     columns: HashMap<usize, usize>,
-    /// What the first document has, by columns.
+    /// The value of each column in the first document.
     first: Vec<f64>,
     /// Whether a feature without a column is passed over, and does not get one.
     fixed: bool,
@@ -92,7 +92,7 @@ impl Features {
             let mut values = Vec::with_capacity(block.rows * numbers.len());
             for row in 0..block.rows {
                 let row = &block.values[row * block.columns..][..block.columns];
-                // What came later is 0 here, as it is in the first document.
+                // A feature that appeared later is 0 here, as it is in the first document.
                 let entry = |&(_, column): &(usize, usize)| row.get(column).copied().unwrap_or(0.0);
                 values.extend(numbers.iter().map(entry));
             }

@@ -76,7 +76,7 @@ struct Args {
     /// Queries of a batch
     #[arg(long, value_name = "QUERIES", default_value_t = 16, value_parser = positive)]
     batch: usize,
-    /// What the loss of a batch is: the paper's mean over lists, or Rax's over all pairs or items
+    /// The loss of a batch: the paper's mean over lists, or Rax's mean over all pairs or items
     #[arg(long, value_enum, default_value_t = Reduce::MeanOverLists)]
     reduction: Reduce,
     /// Adam's step

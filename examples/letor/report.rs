@@ -1,4 +1,4 @@
-//! What is printed and written: a table, CSV files and a picture.
+//! The results: a table on the screen, CSV files and a picture.
 
 use std::fs;
 

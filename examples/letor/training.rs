@@ -12,7 +12,7 @@ use crate::scorer::Scorer;
 use crate::support::optim::Adam;
 use crate::support::stats::mean;
 
-/// What a loss has come to.
+/// The results of training with a loss.
 pub struct Run<'a> {
     pub loss: &'a str,
     pub epochs: Vec<Epoch>,

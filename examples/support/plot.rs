@@ -70,8 +70,8 @@ pub enum Spread {
     BarsInPlace,
     /// A band around a line without markers, for long lines.
     Bands,
-    /// For long lines whose intervals overlap: one error bar and one marker a line, those of its last
-    /// point, side by side after the lines' ends.
+    /// For long lines whose intervals overlap: each line has one error bar and one marker, for its last
+    /// point; the bars stand side by side after the lines' ends.
     Last,
     /// No intervals: markers alone.
     Hidden,

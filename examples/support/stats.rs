@@ -37,7 +37,7 @@ impl Interval {
         Self { mean, low: mean, high: mean }
     }
 
-    /// The same in other units.
+    /// The interval in other units.
     pub fn scaled(self, by: f64) -> Self {
         Self { mean: self.mean * by, low: self.low * by, high: self.high * by }
     }

@@ -50,7 +50,7 @@ struct Args {
     /// The file to read; `-` is standard input, and without any a small sample is read
     #[arg(value_name = "FILE|-")]
     file: Option<PathBuf>,
-    /// What separates fields, or `tab` [default: what separates the columns' names]
+    /// The character between fields, or `tab` [default: the one between the columns' names]
     #[arg(long, value_name = "CHARACTER", value_parser = delimiter)]
     delimiter: Option<u8>,
     /// Take quotes for characters as others are
@@ -74,16 +74,16 @@ struct Args {
     /// A column of weights
     #[arg(long, value_name = "COLUMN")]
     weight: Option<String>,
-    /// What stands for a win of the first [default: left, and the name of its column]
+    /// Words for a win of the first [default: left, and the name of its column]
     #[arg(long, value_name = "WORD,…", value_delimiter = ',')]
     left_wins: Vec<String>,
-    /// What stands for a win of the second [default: right, and the name of its column]
+    /// Words for a win of the second [default: right, and the name of its column]
     #[arg(long, value_name = "WORD,…", value_delimiter = ',')]
     right_wins: Vec<String>,
-    /// What stands for a tie
+    /// Words for a tie
     #[arg(long, value_name = "WORD,…", value_delimiter = ',', default_value = "tie")]
     tie: Vec<String>,
-    /// What a tie is
+    /// The model of ties
     #[arg(long, value_enum, default_value_t = TieModel::HalfWins)]
     ties: TieModel,
     /// Fit an advantage of what is shown first
@@ -95,7 +95,7 @@ struct Args {
     /// Resamples of the bootstrap
     #[arg(long, default_value_t = 200)]
     resamples: usize,
-    /// The seed of the bootstrap, and of which votes are left out
+    /// The seed of the bootstrap, and of the choice of votes that are left out
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// A table to look at, or JSON Lines with all digits

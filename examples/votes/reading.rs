@@ -9,7 +9,7 @@ use lipo::labels::{Comparison, Comparisons, Outcome};
 
 use crate::{Anything, Args};
 
-/// What was compared, by name and number, and the votes.
+/// The votes of one group, and the names of the items that they compare.
 #[derive(Default)]
 pub struct Votes {
     /// The prompt that the items answer; empty where all votes are one group.

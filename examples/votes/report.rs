@@ -1,4 +1,4 @@
-//! What is printed: tables, or JSON Lines.
+//! The output: tables, or JSON Lines.
 
 use std::fmt::Write as _;
 
@@ -106,7 +106,7 @@ fn print_bias(out: &mut String, all: &Comparisons) -> Anything<()> {
     Ok(())
 }
 
-/// What the strengths leave of an advantage of the first, and the order effect if it is fitted.
+/// The advantage of the first that the strengths leave unexplained, and the order effect if it is fitted.
 fn print_order_effect(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()> {
     let Fitted { all, fit, .. } = fitted;
     let left = fit.unexplained_advantage(all)?;
@@ -256,7 +256,7 @@ fn print_prompt(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<
     Ok(())
 }
 
-/// A text on one line, of so many letters at most.
+/// A text on one line, cut to `length` letters.
 fn shortened(text: &str, length: usize) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= length {

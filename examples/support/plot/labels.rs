@@ -6,7 +6,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::style::Style;
 use super::{Area, INK, LETTER, Result, TEXT, text};
 
-/// What a line is called, and where it ends.
+/// The name of a line, and the place where the line ends.
 pub struct Name<'a> {
     pub end: (i32, i32),
     /// None for the reference, whose line is dashed.

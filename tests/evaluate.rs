@@ -940,3 +940,27 @@ fn many_lists_stream_through() {
     assert_eq!(rows[lists].lists, Some(lists));
     close(rows[lists].value, f64::from(u32::try_from(sum).expect("small")) / 20_000.0);
 }
+
+/// Memory does not grow with the number of lists: 12 thousand more take none that shows.
+#[test]
+#[cfg(target_os = "linux")]
+fn many_lists_take_the_memory_of_one() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let mut command = program("evaluate");
+    command.args(["-", "--summary-only", "--loss", "pair-logistic"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the example starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let lists = "{\"scores\": [1, 0, NaN], \"labels\": [0, 1, 0], \"mask\": [true, true, false]}\n";
+    let mut feed = |count| stdin.write_all(lists.repeat(count).as_bytes()).expect("a reader");
+    feed(3_000);
+    let before = programs::peak_memory(&child);
+    feed(12_000);
+    let after = programs::peak_memory(&child);
+    drop(stdin);
+    let output = child.wait_with_output().expect("the example ends");
+    assert!(output.status.success() && stdout(&output).contains(" 15000\n"));
+    assert!(after < before + 512, "{before} kB, then {after} kB");
+}

@@ -378,3 +378,37 @@ fn the_scorers_gradient_is_that_of_central_differences() {
         }
     }
 }
+
+/// A training fold of MSLR-WEB30K, 2.3 million documents of 136 features, must fit in 4 GB: a document may
+/// take 1.8 kB. Here are 8,000 of them.
+#[test]
+#[cfg(target_os = "linux")]
+fn documents_take_little_memory() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let directory = directory("memory");
+    write(&directory, "valid", VALID);
+    let mut command = program("letor");
+    command.current_dir(&directory).args(["-", "valid", "--epochs", "1", "--losses", "softmax"]);
+    command.args(["--out", "out"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the example starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut feed = |documents: std::ops::Range<u32>| {
+        for document in documents {
+            let value = |feature: u32| f64::from(document * feature % 1009) / 1009.0;
+            let features = (1..=136).map(|feature| format!(" {feature}:{:.5}", value(feature)));
+            let features = features.collect::<String>();
+            let line = format!("{} qid:{}{features}\n", document % 3, document / 40);
+            stdin.write_all(line.as_bytes()).expect("a reader");
+        }
+    };
+    feed(0..100);
+    let before = programs::peak_memory(&child);
+    feed(100..8_100);
+    let each = (programs::peak_memory(&child) - before) as f64 / 8_000.0;
+    drop(stdin);
+    let output = child.wait_with_output().expect("the example ends");
+    assert!(stdout(&output).contains("training: 8100 documents of 203 queries\n"), "{output:?}");
+    assert!(each < 0.9, "{each} kB a document");
+}

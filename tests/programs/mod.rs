@@ -51,3 +51,12 @@ pub fn file(name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     std::fs::write(&path, bytes).expect("a file");
     path
 }
+
+/// The most memory that a running process has had at one time, in kB.
+#[cfg(target_os = "linux")]
+pub fn peak_memory(process: &Child) -> u64 {
+    let path = format!("/proc/{}/status", process.id());
+    let status = std::fs::read_to_string(path).expect("a running process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("its peak");
+    line.split_whitespace().nth(1).expect("a number").parse().expect("kB")
+}

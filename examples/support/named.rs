@@ -10,11 +10,11 @@ type Row = (&'static str, fn() -> Box<dyn Loss>);
 const TABLE: [Row; 7] = [
     ("point-mse", || Box::new(PointMse)),
     ("point-sigmoid", || Box::new(PointSigmoid)),
-    ("pair-hinge", || Box::new(PairHinge::default())),
-    ("pair-logistic", || Box::new(PairLogistic::default())),
+    ("pair-hinge", || Box::<PairHinge>::default()),
+    ("pair-logistic", || Box::<PairLogistic>::default()),
     ("list-mle", || Box::new(ListMle)),
     ("softmax", || Box::new(Softmax)),
-    ("lambda-loss", || Box::new(LambdaLoss::default())),
+    ("lambda-loss", || Box::<LambdaLoss>::default()),
 ];
 
 /// The names, in the order of the paper's Table 1.

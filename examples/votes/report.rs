@@ -36,8 +36,9 @@ pub fn table(out: &mut String, args: &Args, fitted: &Fitted<'_>) -> Anything<()>
 }
 
 fn best_first(fit: &Fit) -> Vec<usize> {
-    let mut order = Vec::new();
-    lipo::order::argsort_descending(&fit.strengths.to_vec(), &mut order);
+    let strengths = &fit.strengths;
+    let mut order: Vec<usize> = (0..strengths.len()).collect();
+    order.sort_by(|&a, &b| strengths[b].total_cmp(&strengths[a]));
     order
 }
 

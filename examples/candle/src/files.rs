@@ -49,18 +49,20 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
     replace(path, |path| Ok(fs::write(path, text)?))
 }
 
-/// [`replace`] with tensors and one text beside them, as safetensors.
+/// [`replace`] with tensors as safetensors, and a text beside them; without one, what other programs
+/// want of the weights of a model: that they are in PyTorch's layout.
 ///
 /// # Errors
 ///
 /// Those of `replace`.
 pub fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, note: &str) -> Result<()> {
-    let note = [("format".to_owned(), "pt".to_owned()), (NOTE.to_owned(), note.to_owned())];
-    let note = Some(note.into_iter().collect());
+    // One entry, since the order of several changes from run to run.
+    let (key, text) = if note.is_empty() { ("format", "pt") } else { (NOTE, note) };
+    let note = Some([(key.to_owned(), text.to_owned())].into());
     replace(path, |path| Ok(safetensors::serialize_to_file(tensors, note, path)?))
 }
 
-/// The name of the text in a file of [`write_tensors`]; other programs look for `format` alone.
+/// The name of the text in a file of [`write_tensors`].
 const NOTE: &str = "lipo";
 
 /// What [`write_tensors`] wrote: tensors in main memory, and the text.

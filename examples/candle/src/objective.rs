@@ -4,6 +4,8 @@
 //! way in which the log-probabilities of tokens become that of a response. A published objective
 //! (`dpo`, `simpo`, …) names all three; each can be replaced.
 
+use std::ops::Deref;
+
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairHinge, PairLogistic, PairLoss,
     PointMse, PointSigmoid, Pro, Reduction, RobustLogistic, SmoothedLogistic, SoftPairLoss,
@@ -216,7 +218,12 @@ impl Objective {
         let grad = match &self.reward {
             Reward::Implicit(reward) => reward.backward(&grad),
             Reward::ReferenceFree(reward) => reward.backward(&grad),
-            Reward::Divergence(reward) => reward.backward(&grad, policy, &lists.reference)?,
+            Reward::Divergence(reward) => {
+                let mut of_log_probs = Array2::zeros(grad.dim());
+                let (reference, mask) = (&lists.reference, Some(lists.mask.deref()));
+                reward.backward_into(&grad, policy, reference, mask, &mut of_log_probs)?;
+                of_log_probs
+            }
         };
         Ok((value, grad))
     }

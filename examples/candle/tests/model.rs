@@ -42,7 +42,7 @@ fn figures(name: &str) -> Figures {
 }
 
 fn logits(model: &Llama, tokens: &[Vec<u32>]) -> Vec<Vec<Vec<f32>>> {
-    model.logits(&Tensor::new(tokens, &CPU).unwrap()).unwrap().to_vec3().unwrap()
+    model.logits(&Tensor::new(tokens.to_vec(), &CPU).unwrap()).unwrap().to_vec3().unwrap()
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn logits_are_those_of_another_implementation() {
         let Figures { tokens, logits: expected } = figures(name);
         let found = logits(&model, &tokens);
         let mut greatest = 0.0_f32;
-        for (found, expected) in found.as_flattened().iter().zip(expected.as_flattened()) {
+        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
             assert_eq!(found.len(), expected.len());
             for (x, y) in found.iter().zip(expected) {
                 greatest = greatest.max((x - y).abs());

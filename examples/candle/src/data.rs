@@ -95,9 +95,7 @@ impl Encoder {
         }
         if longest > config.longest() {
             let limit = config.longest();
-            return Err(
-                format!("sequences of {longest} tokens: the model has {limit} positions").into()
-            );
+            return Err(format!("--max-length {longest}: the model has {limit} positions").into());
         }
         let end = config.end_of_text();
         if end.is_some_and(|end| end as usize >= config.vocab_size) {

@@ -59,7 +59,12 @@ pub fn write_tensors(path: &Path, tensors: &BTreeMap<String, Tensor>, note: &str
     // One entry, since the order of several changes from run to run.
     let (key, text) = if note.is_empty() { ("format", "pt") } else { (NOTE, note) };
     let note = Some([(key.to_owned(), text.to_owned())].into());
-    replace(path, |path| Ok(safetensors::serialize_to_file(tensors, note, path)?))
+    replace(path, |path| {
+        // What safetensors writes can be read by its owner alone; it shall be a file like any other.
+        let permissions = File::create(path)?.metadata()?.permissions();
+        safetensors::serialize_to_file(tensors, note, path)?;
+        Ok(fs::set_permissions(path, permissions)?)
+    })
 }
 
 /// The name of the text in a file of [`write_tensors`].

@@ -79,49 +79,32 @@ impl TokenLogProbs {
     }
 }
 
+/// The forward pass on one kind of device: what has been computed already.
+macro_rules! forward {
+    ($name:ident, $storage:ident, $device:ident) => {
+        fn $name(
+            &self,
+            _: &$storage,
+            _: &Layout,
+            _: &$storage,
+            _: &Layout,
+        ) -> Result<($storage, Shape)> {
+            match self.result()? {
+                (Storage::$device(storage), shape) => Ok((storage, shape)),
+                _ => candle_core::bail!("log-probabilities of another device"),
+            }
+        }
+    };
+}
+
 impl CustomOp2 for TokenLogProbs {
     fn name(&self) -> &'static str {
         "token-log-probs"
     }
 
-    fn cpu_fwd(
-        &self,
-        _: &CpuStorage,
-        _: &Layout,
-        _: &CpuStorage,
-        _: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        match self.result()? {
-            (Storage::Cpu(storage), shape) => Ok((storage, shape)),
-            _ => candle_core::bail!("log-probabilities of another device"),
-        }
-    }
-
-    fn cuda_fwd(
-        &self,
-        _: &CudaStorage,
-        _: &Layout,
-        _: &CudaStorage,
-        _: &Layout,
-    ) -> Result<(CudaStorage, Shape)> {
-        match self.result()? {
-            (Storage::Cuda(storage), shape) => Ok((storage, shape)),
-            _ => candle_core::bail!("log-probabilities of another device"),
-        }
-    }
-
-    fn metal_fwd(
-        &self,
-        _: &MetalStorage,
-        _: &Layout,
-        _: &MetalStorage,
-        _: &Layout,
-    ) -> Result<(MetalStorage, Shape)> {
-        match self.result()? {
-            (Storage::Metal(storage), shape) => Ok((storage, shape)),
-            _ => candle_core::bail!("log-probabilities of another device"),
-        }
-    }
+    forward!(cpu_fwd, CpuStorage, Cpu);
+    forward!(cuda_fwd, CudaStorage, Cuda);
+    forward!(metal_fwd, MetalStorage, Metal);
 
     fn bwd(
         &self,

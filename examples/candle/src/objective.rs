@@ -4,8 +4,6 @@
 //! way in which the log-probabilities of tokens become that of a response. A published objective
 //! (`dpo`, `simpo`, …) names all three; each can be replaced.
 
-use std::ops::Deref;
-
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairHinge, PairLogistic, PairLoss,
     PointMse, PointSigmoid, Pro, Reduction, RobustLogistic, SmoothedLogistic, SoftPairLoss,
@@ -220,7 +218,7 @@ impl Objective {
             Reward::ReferenceFree(reward) => reward.backward(&grad),
             Reward::Divergence(reward) => {
                 let mut of_log_probs = Array2::zeros(grad.dim());
-                let (reference, mask) = (&lists.reference, Some(lists.mask.deref()));
+                let (reference, mask) = (&lists.reference, Some(&*lists.mask));
                 reward.backward_into(&grad, policy, reference, mask, &mut of_log_probs)?;
                 of_log_probs
             }

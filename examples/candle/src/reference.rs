@@ -36,7 +36,9 @@ pub fn fingerprint(folder: &Path, examples: &[Example]) -> Result<Fingerprint> {
     for example in examples {
         for text in std::iter::once(&example.prompt).chain(&example.responses) {
             fingerprint.add(&text.len().to_le_bytes());
-            text.iter().for_each(|id| fingerprint.add(&id.to_le_bytes()));
+            for id in text {
+                fingerprint.add(&id.to_le_bytes());
+            }
         }
     }
     Ok(fingerprint)

@@ -1,7 +1,7 @@
 //! What a run shows: progress with the time left, a table, a CSV file, a picture.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _, stderr};
+use std::io::{IsTerminal, Write as _, stderr, stdout};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -76,7 +76,7 @@ impl Progress {
     pub fn say(&mut self, line: &str) {
         if !self.quiet {
             self.end();
-            println!("{line}");
+            let _ = writeln!(stdout(), "{line}"); // whoever read it may have gone
         }
     }
 }
@@ -181,10 +181,13 @@ pub fn write_picture(path: &Path, runs: &[(&str, &[Epoch])]) -> Result<()> {
             let mut chart = ChartBuilder::on(area)
                 .caption(format!("held-out {title}"), ("sans-serif", 18))
                 .margin(10)
+                .margin_right(20)
                 .x_label_area_size(36)
                 .y_label_area_size(52)
                 .build_cartesian_2d(0.0..last, low - room..high + room)?;
-            chart.configure_mesh().x_desc("epoch").light_line_style(WHITE).draw()?;
+            let mut mesh = chart.configure_mesh();
+            mesh.x_desc("epoch").x_label_formatter(&|epoch| format!("{epoch:.0}"));
+            mesh.light_line_style(WHITE).bold_line_style(BLACK.mix(0.1)).draw()?;
             for (index, ((name, _), line)) in runs.iter().zip(&lines).enumerate() {
                 let colour = COLOURS[index % COLOURS.len()];
                 let drawn = chart

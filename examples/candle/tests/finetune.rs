@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use candle_core::Device;
+use candle_core::{Device, Tensor};
 use common::{finetune, folder, refusal};
 use lipo_candle::data::{Batch, Encoder};
 use lipo_candle::objective::{Choice, LOSSES, Objective};
@@ -120,6 +120,26 @@ fn gradients_of_parts_add_up_to_that_of_the_batch() {
         (loss, flat.collect::<Vec<_>>())
     };
     let (loss, whole) = of_parts(7);
+
+    // The gradient is that of the mean: along it, the loss rises as steeply as it is long.
+    let norm = whole.iter().map(|x| f64::from(x * x)).sum::<f64>().sqrt();
+    let start: Vec<_> =
+        model.variables().iter().map(|(_, var)| var.as_detached_tensor().copy().unwrap()).collect();
+    let at = |by: f64| {
+        let mut rest = &whole[..];
+        for ((_, var), start) in model.variables().iter().zip(&start) {
+            let (own, others) = rest.split_at(start.elem_count());
+            rest = others;
+            let own = Tensor::new(own, &Device::Cpu).unwrap().reshape(start.shape()).unwrap();
+            var.set(&(start + (own * (by / norm)).unwrap()).unwrap()).unwrap();
+        }
+        of_parts(7).0 / lists.len() as f64
+    };
+    let h = 2e-3;
+    let slope = (at(h) - at(-h)) / (2.0 * h);
+    at(0.0);
+    assert!((slope - norm).abs() < 0.01 * norm, "a slope of {slope} along a gradient of {norm}");
+
     let greatest = whole.iter().fold(0.0_f32, |most, x| most.max(x.abs()));
     for micro_batch in [1, 2, 3] {
         let (other, parts) = of_parts(micro_batch);
@@ -154,7 +174,7 @@ fn padding_changes_no_log_probability() {
         // And each response by itself, of the token log-probabilities of the logits.
         for (response, &log_prob) in example.responses.iter().zip(&alone) {
             let text: Vec<u32> = example.prompt.iter().chain(response).copied().collect();
-            let tokens = candle_core::Tensor::new(vec![text], &Device::Cpu).unwrap();
+            let tokens = Tensor::new(vec![text], &Device::Cpu).unwrap();
             let logits = model.logits(&tokens).unwrap().to_vec3::<f32>().unwrap().remove(0);
             let first = example.prompt.len() - 1;
             let by_hand: f64 = (response.iter().zip(&logits[first..]))
@@ -180,6 +200,8 @@ fn results(out: &Path) -> [Vec<u8>; 3] {
 fn a_run_that_was_interrupted_ends_like_one_that_was_not() {
     let inputs = task("resumes", 24);
     succeeds(&arguments(&inputs, "whole", SHORT));
+    succeeds(&arguments(&inputs, "other-seed", &format!("{SHORT} --seed 2")));
+    assert!(results(&inputs.join("whole")) != results(&inputs.join("other-seed")));
     // 18 lists in batches of 4 are 5 steps an epoch: stops within an epoch, and at the end of one.
     succeeds(&arguments(&inputs, "parts", &format!("{SHORT} --max-steps 3")));
     assert!(!inputs.join("parts/model").exists());
@@ -299,7 +321,8 @@ fn bad_lines_are_refused_by_file_and_line() {
     let line = json!({ "prompt": "write", "responses": two, "labels": [1, -1] });
     says(&line, "--loss softmax --held-out-share 0", "-1");
     says(&line, "--loss soft-dpo --held-out-share 0", "ranks or win_probabilities");
-    says(&line, "--max-length 2", "--max-length");
+    let line = json!({ "prompt": "write ".repeat(20), "responses": two, "labels": [1, 0] });
+    says(&line, "--max-length 16", "response 1 have 23 tokens");
 
     fs::write(&data, "\n").unwrap();
     assert!(refusal(&arguments(&inputs, "out", "")).contains("no line"));

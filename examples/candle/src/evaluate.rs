@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 use lipo::Lists;
-use lipo::losses::ScoreTies;
+use lipo::ranking::ScoreTies;
 use lipo::metrics::{MetricExt, Ndcg, PairAccuracy, Undefined};
 use lipo::scores::SequenceLogProbs;
 use ndarray::{Array1, Array2};

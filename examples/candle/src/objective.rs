@@ -6,14 +6,15 @@
 
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairHinge, PairLogistic, PairLoss,
-    PointMse, PointSigmoid, Pro, Reduction, RobustLogistic, SmoothedLogistic, SoftPairLoss,
-    Softmax, SquaredDifference, TargetMargin,
+    PointMse, PointSigmoid, Pro, Reduction, RobustLogistic, SmoothedLogistic, Softmax,
+    SquaredDifference, TargetMargin,
 };
 use lipo::scores::{
-    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses, Reward,
+    RewardExt, SequenceLogProbs,
 };
 use lipo::{Error, Lists, Real};
-use ndarray::{Array2, Array3};
+use ndarray::{Array2, Array3, Ix2};
 
 use crate::Result;
 
@@ -23,22 +24,24 @@ pub struct Named {
     pub name: &'static str,
     reward: &'static str,
     average: bool,
+    /// Whether pairs are weighed by win probabilities, in place of asking which label is greater.
+    soft: bool,
     /// What `--parameter` is to the loss, and its value where none is given.
     pub parameter: Option<(&'static str, f64)>,
-    make: fn(f64) -> std::result::Result<AnyLoss, Error>,
+    make: fn(f64) -> std::result::Result<Box<dyn Loss>, Error>,
 }
 
 /// The losses of the paper, then published objectives.
 pub const LOSSES: &[Named] = &[
     named("point-mse", |_| labels(PointMse)),
     named("point-sigmoid", |_| labels(PointSigmoid)),
-    named("pair-hinge", |_| labels(PairHinge::default())),
-    named("pair-logistic", |_| labels(PairLogistic::default())),
+    named("pair-hinge", |_| labels(PairHinge)),
+    named("pair-logistic", |_| labels(PairLogistic)),
     named("list-mle", |_| labels(ListMle)),
     named("softmax", |_| labels(Softmax)),
-    named("lambda-loss", |_| labels(LambdaLoss::default())),
-    named("dpo", |_| labels(PairLogistic::default())),
-    named("soft-dpo", |_| Ok(AnyLoss::SoftPairs(SoftPairLoss { function: Logistic }))),
+    named("lambda-loss", |_| labels(LambdaLoss)),
+    named("dpo", |_| labels(PairLogistic)),
+    Named { soft: true, ..named("soft-dpo", |_| labels(PairLogistic)) },
     with("cdpo", ("ε, the share of wrong labels", 0.1), |epsilon| {
         labels(PairLoss::unweighted(SmoothedLogistic::new(epsilon)?))
     }),
@@ -48,14 +51,14 @@ pub const LOSSES: &[Named] = &[
     with("ipo", ("the margin that is wanted, β/2τ in its paper's terms", 0.5), |margin| {
         labels(PairLoss::unweighted(SquaredDifference::new(margin)?))
     }),
-    named("slic", |_| labels(PairHinge::default())),
+    named("slic", |_| labels(PairHinge)),
     Named {
         reward: "reference-free",
         ..with("slic-hf", ("the margin δ", 1.0), |margin| {
-            labels(PairLoss::unweighted(Hinge::with_margin(margin)?))
+            labels(PairLoss::unweighted(Hinge::new(margin)?))
         })
     },
-    Named { reward: "reference-free", ..named("cpo", |_| labels(PairLogistic::default())) },
+    Named { reward: "reference-free", ..named("cpo", |_| labels(PairLogistic)) },
     Named {
         reward: "reference-free",
         average: true,
@@ -66,23 +69,23 @@ pub const LOSSES: &[Named] = &[
     Named {
         reward: "reference-free",
         average: true,
-        ..named("rrhf", |_| labels(PairLoss::unweighted(Hinge::with_margin(0.0)?)))
+        ..named("rrhf", |_| labels(PairLoss::unweighted(Hinge::new(0.0)?)))
     },
     Named { reward: "reference-free", average: true, ..named("pro", |_| labels(Pro)) },
     named("nca", |_| labels(Nca)),
     named("infonca", |_| labels(Softmax)),
     named("dpo-pl", |_| labels(ListMle)),
-    named("lipo-lambda", |_| labels(LambdaLoss::default())),
+    named("lipo-lambda", |_| labels(LambdaLoss)),
 ];
 
 /// The names of the rewards.
 pub const REWARDS: [&str; 5] =
     ["implicit", "reference-free", "forward-kl", "jensen-shannon", "alpha"];
 
-type Make = fn(f64) -> std::result::Result<AnyLoss, Error>;
+type Make = fn(f64) -> std::result::Result<Box<dyn Loss>, Error>;
 
 const fn named(name: &'static str, make: Make) -> Named {
-    Named { name, reward: "implicit", average: false, parameter: None, make }
+    Named { name, reward: "implicit", average: false, soft: false, parameter: None, make }
 }
 
 const fn with(name: &'static str, parameter: (&'static str, f64), make: Make) -> Named {
@@ -90,26 +93,16 @@ const fn with(name: &'static str, parameter: (&'static str, f64), make: Make) ->
 }
 
 #[allow(clippy::unnecessary_wraps)] // the table's other rows can fail
-fn labels(loss: impl Loss + 'static) -> std::result::Result<AnyLoss, Error> {
-    Ok(AnyLoss::Labels(Box::new(loss)))
-}
-
-/// A loss of labels ψ, or one of win probabilities Ψ.
-enum AnyLoss {
-    Labels(Box<dyn Loss>),
-    SoftPairs(SoftPairLoss<Logistic>),
-}
-
-enum Reward {
-    Implicit(ImplicitReward),
-    ReferenceFree(ReferenceFreeReward),
-    Divergence(FDivergenceReward),
+fn labels(loss: impl Loss + 'static) -> std::result::Result<Box<dyn Loss>, Error> {
+    Ok(Box::new(loss))
 }
 
 /// A loss, its reward, and how tokens make a response.
 pub struct Objective {
-    loss: AnyLoss,
-    reward: Reward,
+    loss: Box<dyn Loss>,
+    /// Whether the loss is over soft targets.
+    soft: bool,
+    reward: Box<dyn Reward>,
     /// Whether a response's log-probability is the sum of its tokens', or the mean.
     pub tokens: SequenceLogProbs,
 }
@@ -157,21 +150,33 @@ impl Objective {
             return Err(format!("the reward {reward} has no α").into());
         }
         let divergence = |divergence| FDivergenceReward::new(beta, divergence);
-        let reward = match reward {
-            "implicit" => Reward::Implicit(ImplicitReward::new(beta)?),
-            "reference-free" => Reward::ReferenceFree(ReferenceFreeReward::new(beta)?),
-            "forward-kl" => Reward::Divergence(divergence(FDivergence::ForwardKl)?),
-            "jensen-shannon" => Reward::Divergence(divergence(FDivergence::JensenShannon)?),
-            "alpha" => {
-                let alpha = choice.alpha.unwrap_or(0.5);
-                Reward::Divergence(divergence(FDivergence::Alpha(alpha))?)
-            }
+        let reward: Box<dyn Reward> = match reward {
+            "implicit" => Box::new(ImplicitReward::new(beta)?),
+            "reference-free" => Box::new(ReferenceFreeReward::new(beta)?),
+            "forward-kl" => Box::new(divergence(FDivergence::ForwardKl)?),
+            "jensen-shannon" => Box::new(divergence(FDivergence::JensenShannon)?),
+            "alpha" => Box::new(divergence(FDivergence::Alpha(choice.alpha.unwrap_or(0.5)))?),
             other => return Err(format!("there is no reward {other:?}").into()),
         };
         let average = choice.average.unwrap_or(named.average);
         let tokens = if average { SequenceLogProbs::Mean } else { SequenceLogProbs::Sum };
         let parameter = choice.parameter.or(named.parameter.map(|(_, value)| value));
-        Ok(Self { loss: (named.make)(parameter.unwrap_or(0.0))?, reward, tokens })
+        let loss = (named.make)(parameter.unwrap_or(0.0))?;
+        Ok(Self { loss, soft: named.soft, reward, tokens })
+    }
+
+    /// What the reward takes: the responses, with a reference if the reward has one.
+    fn responses<'a, F: Real>(
+        &self,
+        policy: &'a Array2<F>,
+        lists: &'a Labelled<F>,
+    ) -> Responses<'a, F, Ix2> {
+        let responses = if self.reward.uses_reference() {
+            Responses::new(policy, &lists.reference)
+        } else {
+            Responses::reference_free(policy)
+        };
+        responses.mask(&lists.mask)
     }
 
     /// The scores of responses with log-probabilities `[N, K]`; 0 where there is none.
@@ -184,12 +189,7 @@ impl Objective {
         policy: &Array2<F>,
         lists: &Labelled<F>,
     ) -> std::result::Result<Array2<F>, Error> {
-        let mask = &lists.mask;
-        match &self.reward {
-            Reward::Implicit(reward) => reward.scores_masked(policy, &lists.reference, mask),
-            Reward::ReferenceFree(reward) => reward.scores_masked(policy, mask),
-            Reward::Divergence(reward) => reward.scores_masked(policy, &lists.reference, mask),
-        }
+        self.reward.scores_over(&self.responses(policy, lists))
     }
 
     /// The sum over lists of the loss, and its gradient with respect to the log-probabilities.
@@ -203,32 +203,19 @@ impl Objective {
         lists: &Labelled<F>,
     ) -> std::result::Result<(F, Array2<F>), Error> {
         let scores = self.scores(policy, lists)?;
-        let scored = Lists::dense(&scores, &lists.labels).mask(&lists.mask).build()?;
-        let (value, grad) = match &self.loss {
-            AnyLoss::Labels(loss) => loss.reduced(&scored, Reduction::Sum)?,
-            AnyLoss::SoftPairs(loss) => {
-                let none = Array3::zeros((0, 0, 0));
-                // Where Ψ is not known, an array of the wrong shape, which is an error.
-                let wins = lists.wins.as_ref().unwrap_or(&none);
-                loss.reduced(&scored, wins, Reduction::Sum)?
-            }
-        };
-        let grad = match &self.reward {
-            Reward::Implicit(reward) => reward.backward(&grad),
-            Reward::ReferenceFree(reward) => reward.backward(&grad),
-            Reward::Divergence(reward) => {
-                let mut of_log_probs = Array2::zeros(grad.dim());
-                let (reference, mask) = (&lists.reference, Some(&*lists.mask));
-                reward.backward_into(&grad, policy, reference, mask, &mut of_log_probs)?;
-                of_log_probs
-            }
-        };
+        let scored = Lists::dense(&scores, &lists.labels).mask(&lists.mask);
+        // Where Ψ is asked for and not known, an array of the wrong shape, which is an error.
+        let none = Array3::zeros((0, 0, 0));
+        let wins = lists.wins.as_ref().unwrap_or(&none);
+        let scored = if self.soft { scored.targets(wins) } else { scored };
+        let (value, grad) = self.loss.reduced(&scored.build()?, Reduction::Sum)?;
+        let grad = self.reward.backward_over(&grad, &self.responses(policy, lists))?;
         Ok((value, grad))
     }
 
     /// Whether the loss takes win probabilities, which labels alone do not give.
     #[must_use]
     pub fn needs_win_probabilities(&self) -> bool {
-        matches!(self.loss, AnyLoss::SoftPairs(_))
+        self.soft
     }
 }

@@ -141,7 +141,7 @@ pub trait Loss: Debug + Send + Sync {
     }
 
     /// Whether a list is in the domain, where this is more than [`domain`](Self::domain) says; asked
-    /// only if [`Domain::check`] is set.
+    /// only if [`Domain::with_check`] was called.
     ///
     /// # Errors
     ///

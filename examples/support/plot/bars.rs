@@ -17,6 +17,9 @@ pub fn bars(
     bars: &[Bar],
     reference: Option<(f64, &str)>,
 ) -> Result<()> {
+    const WIDTH: u32 = 760;
+    /// The height of a row of the legend.
+    const LEGEND: i32 = 22;
     const BAR: u32 = 22;
     const GAP: u32 = 16;
     const OPACITY: f64 = 0.8;
@@ -42,23 +45,27 @@ pub fn bars(
         middles.push((*group, f64::from(start + y) / 2.0));
         y += GAP;
     }
-    let legend = if named { 30 } else { 0 };
-    let root = SVGBackend::new(path, (760, TITLE + legend + y + 70)).into_drawing_area();
-    let mut below = titled(&root, title)?;
-    if named {
-        let (head, rest) = below.split_vertically(legend);
-        let mut x = 24;
-        for name in &names {
-            // As pale as the bars are.
-            let fill = style(name).colour().mix(OPACITY).filled();
-            head.draw(&Rectangle::new([(x, 8), (x + 14, 22)], fill))?;
-            let label = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
-            head.draw(&Text::new((*name).to_owned(), (x + 20, 15), label))?;
-            #[allow(clippy::cast_possible_truncation)] // pixels
-            let advance = (LETTER * name.chars().count() as f64) as i32;
-            x += 44 + advance;
+    // The legend: where each name stands, in as many rows as the names need.
+    let mut legend = Vec::new();
+    let (mut x, mut row) = (24, 0);
+    for name in names.iter().filter(|_| named) {
+        #[allow(clippy::cast_possible_truncation)] // pixels
+        let advance = 44 + (LETTER * name.chars().count() as f64) as i32;
+        if x > 24 && x + advance > i32::try_from(WIDTH)? {
+            (x, row) = (24, row + 1);
         }
-        below = rest;
+        legend.push((*name, x, 8 + row * LEGEND));
+        x += advance;
+    }
+    let legend_height = if named { u32::try_from((row + 1) * LEGEND)? + 8 } else { 0 };
+    let root = SVGBackend::new(path, (WIDTH, TITLE + legend_height + y + 70)).into_drawing_area();
+    let (head, below) = titled(&root, title)?.split_vertically(legend_height);
+    for (name, x, y) in legend {
+        // As pale as the bars are.
+        let fill = style(name).colour().mix(OPACITY).filled();
+        head.draw(&Rectangle::new([(x, y), (x + 14, y + 14)], fill))?;
+        let label = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
+        head.draw(&Text::new(name.to_owned(), (x + 20, y + 7), label))?;
     }
     let longest = groups.iter().map(|group| group.chars().count()).max().unwrap_or(0);
     let finite = bars.iter().map(|bar| bar.value.high).filter(|high| high.is_finite());

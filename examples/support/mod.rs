@@ -1,7 +1,7 @@
 //! The parts that several examples share: the losses by name ([`named`]), an optimiser ([`optim`]),
 //! estimates with intervals ([`stats`]), tables and CSV files ([`table`]), pictures ([`plot`]), text as
 //! people have it ([`text`]), and lines that may go unread ([`say`]).
-#![allow(dead_code)] // each example needs a part
+#![allow(dead_code, unused_imports)] // each example needs a part
 
 use std::fmt::Display;
 use std::io::{self, Write};

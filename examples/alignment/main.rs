@@ -18,9 +18,9 @@
 //! 6. [`laboratory`] again: how often the policy's summaries beat the writers' under the reward model
 //!    (the proxy) and under the hidden taste, and how far the policy has moved (KL).
 //!
-//! [`experiments`] runs this for all losses, β, list sizes and seeds, and picks results by two protocols:
-//! each loss with the β that suits it, or, as the paper does, all losses with one β and the best
-//! checkpoint of each run. The program prints a page of tables in the paper's layout ([`report`]) and
+//! [`experiments`] makes these [`runs`] for all losses, β, list sizes and seeds, and picks results by two
+//! protocols: each loss with the β that suits it, or, as the paper does, all losses with one β and the
+//! best checkpoint of each run. The program prints a page of tables in the paper's layout ([`report`]) and
 //! writes CSV files ([`records`]) and the pictures of the paper's Figure 3 ([`pictures`]).
 //! `examples/README.md` tells which of the paper's findings hold here.
 
@@ -40,6 +40,7 @@ mod policy;
 mod records;
 mod report;
 mod reward_model;
+mod runs;
 #[path = "../support/mod.rs"]
 mod support;
 mod training;

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::path::Path;
 
-use crate::experiments::{Checkpoint, Entry, Group, Judge, Protocol, Results, Run, Stop};
+use crate::experiments::{Protocol, Results};
 use crate::laboratory::{LabelsFrom, RANKED};
+use crate::runs::{Checkpoint, Entry, Group, Judge, Run, Stop};
 use crate::support::plot::{self, Bar, Line, Panel, Scale, Spread};
 use crate::support::stats::{Interval, bootstrap};
 

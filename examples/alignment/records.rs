@@ -5,8 +5,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::experiments::{Entry, Group, Protocol, Results, Stop};
+use crate::experiments::{Protocol, Results};
 use crate::laboratory::LabelsFrom;
+use crate::runs::{Entry, Group, Stop};
 use crate::support::stats::mean;
 use crate::support::table::write_csv;
 

@@ -3,10 +3,9 @@
 
 use std::io;
 
-use crate::experiments::{
-    DISCOUNT_ALONE, Entry, Figures, GAIN_ALONE, Judge, Protocol, Results, Stop,
-};
+use crate::experiments::{Protocol, Results};
 use crate::laboratory::{LabelsFrom, RANKED};
+use crate::runs::{DISCOUNT_ALONE, Entry, Figures, GAIN_ALONE, Judge, Stop};
 use crate::support::say;
 use crate::support::stats::{Interval, mean};
 use crate::support::table::{markdown, percent};
@@ -236,9 +235,9 @@ fn print_ranks(results: &Results, protocol: Protocol) -> io::Result<()> {
 
 fn print_betas(results: &Results, stop: Stop) -> io::Result<()> {
     let (size, labels) = (results.longest(), LabelsFrom::RewardModel);
-    let epochs = if stop == Stop::Best { ", with its mean epoch in brackets" } else { "" };
+    let epoch = if stop == Stop::Best { " (and its mean epoch)" } else { "" };
     say(format_args!(
-        "\n## The {} checkpoint{epochs}: KL (nats): true win rate (%) by β, K = {size}; * is the loss's own β\n",
+        "\n## By β, {} checkpoint{epoch}, K = {size}: KL in nats and true win rate in %; * is the loss's own β\n",
         stop.name()
     ))?;
     let own = Protocol { stop, ..Protocol::OWN };
@@ -251,15 +250,15 @@ fn print_betas(results: &Results, stop: Stop) -> io::Result<()> {
             };
             let entry = Entry { group, stop };
             let figures = entry.figures();
-            let mut cell = format!("{:.2}: {:.1}", figures.kl.mean, 100.0 * figures.taste.mean);
-            if stop == Stop::Best {
+            let epoch = if stop == Stop::Best {
                 let epochs = entry.picked().map(|picked| picked.checkpoint.progress.epoch);
-                cell += &format!(" ({:.2})", mean(&epochs.collect::<Vec<_>>()));
-            }
-            if beta == results.beta(own, loss, labels) {
-                cell += " *";
-            }
-            cell
+                format!(" ({:.2})", mean(&epochs.collect::<Vec<_>>()))
+            } else {
+                String::new()
+            };
+            let star = if beta == results.beta(own, loss, labels) { " *" } else { "" };
+            let win_rate = 100.0 * figures.taste.mean;
+            format!("{:.2}: {win_rate:.1}{epoch}{star}", figures.kl.mean)
         });
         std::iter::once(loss.to_owned()).chain(cells).collect()
     });

@@ -9,6 +9,8 @@ use super::super::stats::Interval;
 use super::style::styles;
 use super::{AXIS, Bar, FAINT, INK, LETTER, Result, TEXT, TITLE, number, text, titled};
 
+const WIDTH: u32 = 760;
+
 /// Horizontal bars from 0 with their intervals and figures, in groups from top to bottom.
 pub fn bars(
     path: &Path,
@@ -17,9 +19,6 @@ pub fn bars(
     bars: &[Bar],
     reference: Option<(f64, &str)>,
 ) -> Result<()> {
-    const WIDTH: u32 = 760;
-    /// The height of a row of the legend.
-    const LEGEND: i32 = 22;
     const BAR: u32 = 22;
     const GAP: u32 = 16;
     const OPACITY: f64 = 0.8;
@@ -45,19 +44,7 @@ pub fn bars(
         middles.push((*group, f64::from(start + y) / 2.0));
         y += GAP;
     }
-    // The legend: where each name stands, in as many rows as the names need.
-    let mut legend = Vec::new();
-    let (mut x, mut row) = (24, 0);
-    for name in names.iter().filter(|_| named) {
-        #[allow(clippy::cast_possible_truncation)] // pixels
-        let advance = 44 + (LETTER * name.chars().count() as f64) as i32;
-        if x > 24 && x + advance > i32::try_from(WIDTH)? {
-            (x, row) = (24, row + 1);
-        }
-        legend.push((*name, x, 8 + row * LEGEND));
-        x += advance;
-    }
-    let legend_height = if named { u32::try_from((row + 1) * LEGEND)? + 8 } else { 0 };
+    let (legend, legend_height) = if named { legend(&names) } else { (Vec::new(), 0) };
     let root = SVGBackend::new(path, (WIDTH, TITLE + legend_height + y + 70)).into_drawing_area();
     let (head, below) = titled(&root, title)?.split_vertically(legend_height);
     for (name, x, y) in legend {
@@ -123,4 +110,22 @@ pub fn bars(
         below.draw(&Text::new(group.to_owned(), (x - left - 8, y - top), label))?;
     }
     Ok(root.present()?)
+}
+
+/// The left and upper corner of each name in the legend, in as many rows as the names need, and the
+/// legend's height.
+fn legend<'a>(names: &[&'a str]) -> (Vec<(&'a str, i32, i32)>, u32) {
+    const ROW: u32 = 22;
+    const MARGIN: u32 = 24;
+    let (mut x, mut y, mut places) = (MARGIN, 8, Vec::new());
+    for name in names {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels
+        let advance = 44 + (LETTER * name.chars().count() as f64) as u32;
+        if x > MARGIN && x + advance > WIDTH {
+            (x, y) = (MARGIN, y + ROW);
+        }
+        places.push((*name, x.cast_signed(), y.cast_signed()));
+        x += advance;
+    }
+    (places, y + ROW)
 }

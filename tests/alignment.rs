@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use lipo::scores::ImplicitReward;
 use ndarray::{Array2, Zip};
@@ -20,6 +20,7 @@ mod network;
 #[allow(dead_code)]
 #[path = "../examples/alignment/policy.rs"]
 mod policy;
+mod programs;
 #[allow(dead_code)]
 #[path = "../examples/alignment/reward_model.rs"]
 mod reward_model;
@@ -34,6 +35,7 @@ mod world;
 
 use network::Network;
 use policy::Sampler;
+use programs::{program, stderr};
 use reward_model::{RewardModel, best_accuracy, comparisons};
 use support::named;
 use support::stats::mean;
@@ -245,12 +247,7 @@ fn a_training_run_is_looked_at_as_planned() {
 // The program.
 
 fn run(args: &[&str], out: &Path) -> Output {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let name = format!("alignment{}", std::env::consts::EXE_SUFFIX);
-    let built = test.parent().and_then(|deps| deps.parent());
-    let example =
-        built.expect("tests are built in target/PROFILE/deps").join("examples").join(name);
-    Command::new(example).args(args).arg("--out").arg(out).output().expect("the example is built")
+    programs::run(program("alignment").args(args).arg("--out").arg(out), "")
 }
 
 fn directory(name: &str) -> PathBuf {
@@ -262,10 +259,9 @@ fn directory(name: &str) -> PathBuf {
 /// What a run that must succeed printed.
 fn stdout(args: &[&str], out: &Path) -> String {
     let output = run(args, out);
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    assert!(stderr.contains(&*out.to_string_lossy()), "{stderr}");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&*out.to_string_lossy()), "{}", stderr(&output));
+    programs::stdout(&output).to_owned()
 }
 
 /// The records of a CSV file, by the names of their fields.
@@ -449,7 +445,7 @@ fn bad_arguments_are_told() {
         (["--one-beta", "inf"], "β"),
     ] {
         let output = run(&args, &out);
-        let stderr = String::from_utf8_lossy(&output.stderr);
+        let stderr = stderr(&output);
         assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
         assert!(stderr.contains(told), "{args:?}: {stderr}");
         assert!(!out.exists());
@@ -462,7 +458,7 @@ fn a_directory_that_cannot_be_is_told() {
     fs::create_dir_all(file.parent().expect("a parent")).expect("writable");
     fs::write(&file, "").expect("writable");
     let output = run(&["--tiny"], &file);
-    let stderr = String::from_utf8_lossy(&output.stderr);
+    let stderr = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.starts_with(&format!("error: {}: ", file.display())), "{stderr}");
     assert!(output.stdout.is_empty());

@@ -264,6 +264,57 @@ fn panels_of_one_quantity_have_one_range() {
     assert!(!apart.iter().any(|(tick, _)| *tick > 0.3 && *tick < 0.6), "{apart:?}");
 }
 
+/// Panels of one x can be compared as well: both have the ticks of either's points.
+#[test]
+fn panels_of_one_x_have_one_range() {
+    let panel = |x_label: &str, last: f64| {
+        let mut panel = Panel { x_label: x_label.into(), ..level("softmax", 0.5) };
+        panel.lines[0].points[1].0 = last;
+        panel
+    };
+    let tens = |svg: &str| texts(svg).into_iter().filter(|(text, _)| text == "10").count();
+    assert_eq!(tens(&drawn("same.svg", &[panel("K", 2.0), panel("K", 10.0)])), 2);
+    assert_eq!(tens(&drawn("other.svg", &[panel("K", 2.0), panel("β", 10.0)])), 1);
+}
+
+/// A grid of two columns is as wide as two panels, and its third panel begins where its first does.
+#[test]
+fn a_grid_has_its_columns() {
+    let path = file("grid.svg");
+    let panels =
+        ["a", "b", "c"].map(|title| Panel { title: title.into(), ..level("softmax", 0.5) });
+    let size = |columns: usize| {
+        plot::grid(&path, "A grid", columns, &panels).expect("writable");
+        let svg = fs::read_to_string(&path).expect("written");
+        let number = |name: &str| {
+            let (_, rest) = svg.split_once(&format!("{name}=\"")).expect("an attribute");
+            rest.split('"').next().expect("a value").parse::<u32>().expect("a number")
+        };
+        (number("width"), number("height"))
+    };
+    let (one, two, five) = (size(1), size(2), size(5));
+    assert_eq!((one.0 * 2, one.0 * 3), (two.0, five.0));
+    assert!(one.1 > two.1 && two.1 > five.1, "{one:?}, {two:?}, {five:?}");
+}
+
+/// Names that do not fit in a line of the legend go on in the next.
+#[test]
+fn a_long_legend_has_more_lines() {
+    let name = |index: u8| format!("the rule of choice that has number {index}");
+    let bar = |name| Bar { group: "softmax".into(), name, value: Interval::exact(0.5) };
+    let path = file("legend.svg");
+    let height_of_names = |count: u8| -> Vec<i32> {
+        let bars: Vec<_> = (0..count).map(|index| bar(name(index))).collect();
+        plot::bars(&path, "Bars", "x", &bars, None).expect("writable");
+        let texts = texts(&fs::read_to_string(&path).expect("written"));
+        texts.into_iter().filter(|(text, _)| text.starts_with("the rule")).map(|(_, y)| y).collect()
+    };
+    let heights = height_of_names(5);
+    assert_eq!(heights.len(), 5);
+    assert!(heights[1] == heights[0] && heights[2] > heights[1] && heights[4] > heights[3]);
+    assert_eq!(height_of_names(2)[0], heights[0]);
+}
+
 /// A loss looks the same whichever others are in the picture, and no other line looks as it does.
 #[test]
 fn a_loss_has_one_colour_and_marker() {

@@ -1,8 +1,8 @@
 //! Line plots and bar charts with intervals, as SVG files.
 //!
-//! [`lines`] draws panels of lines side by side, with error bars or bands, and [`bars`] groups of
+//! [`lines`] and [`grid`] draw panels of lines side by side, with error bars or bands, and [`bars`] groups of
 //! horizontal bars. Lines are named beside their ends, where the eye is. A loss has one colour and one
-//! marker in all pictures, and panels whose y axes have the same label have the same range, so that
+//! marker in all pictures, and panels whose axes have the same label have the same range, so that
 //! they can be compared by eye.
 
 use std::error::Error;
@@ -18,7 +18,7 @@ mod lines;
 mod style;
 
 pub use bars::bars;
-pub use lines::lines;
+pub use lines::{grid, lines};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
@@ -27,6 +27,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 #[derive(Debug, Clone, Default)]
 pub struct Panel {
     pub title: String,
+    /// Panels of a picture that have the same label and scale here have the same range.
     pub x_label: String,
     /// Panels of a picture that have the same label here have the same range.
     pub y_label: String,

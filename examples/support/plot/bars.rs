@@ -9,6 +9,8 @@ use super::super::stats::Interval;
 use super::style::styles;
 use super::{AXIS, Bar, FAINT, INK, LETTER, Result, TEXT, TITLE, number, text, titled};
 
+const WIDTH: u32 = 760;
+
 /// Horizontal bars from 0 with their intervals and figures, in groups from top to bottom.
 pub fn bars(
     path: &Path,
@@ -42,23 +44,15 @@ pub fn bars(
         middles.push((*group, f64::from(start + y) / 2.0));
         y += GAP;
     }
-    let legend = if named { 30 } else { 0 };
-    let root = SVGBackend::new(path, (760, TITLE + legend + y + 70)).into_drawing_area();
-    let mut below = titled(&root, title)?;
-    if named {
-        let (head, rest) = below.split_vertically(legend);
-        let mut x = 24;
-        for name in &names {
-            // As pale as the bars are.
-            let fill = style(name).colour().mix(OPACITY).filled();
-            head.draw(&Rectangle::new([(x, 8), (x + 14, 22)], fill))?;
-            let label = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
-            head.draw(&Text::new((*name).to_owned(), (x + 20, 15), label))?;
-            #[allow(clippy::cast_possible_truncation)] // pixels
-            let advance = (LETTER * name.chars().count() as f64) as i32;
-            x += 44 + advance;
-        }
-        below = rest;
+    let (legend, legend_height) = if named { legend(&names) } else { (Vec::new(), 0) };
+    let root = SVGBackend::new(path, (WIDTH, TITLE + legend_height + y + 70)).into_drawing_area();
+    let (head, below) = titled(&root, title)?.split_vertically(legend_height);
+    for (name, x, y) in legend {
+        // As pale as the bars are.
+        let fill = style(name).colour().mix(OPACITY).filled();
+        head.draw(&Rectangle::new([(x, y), (x + 14, y + 14)], fill))?;
+        let label = text(TEXT).pos(Pos::new(HPos::Left, VPos::Center));
+        head.draw(&Text::new(name.to_owned(), (x + 20, y + 7), label))?;
     }
     let longest = groups.iter().map(|group| group.chars().count()).max().unwrap_or(0);
     let finite = bars.iter().map(|bar| bar.value.high).filter(|high| high.is_finite());
@@ -116,4 +110,22 @@ pub fn bars(
         below.draw(&Text::new(group.to_owned(), (x - left - 8, y - top), label))?;
     }
     Ok(root.present()?)
+}
+
+/// The left and upper corner of each name in the legend, in as many rows as the names need, and the
+/// legend's height.
+fn legend<'a>(names: &[&'a str]) -> (Vec<(&'a str, i32, i32)>, u32) {
+    const ROW: u32 = 22;
+    const MARGIN: u32 = 24;
+    let (mut x, mut y, mut places) = (MARGIN, 8, Vec::new());
+    for name in names {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // pixels
+        let advance = 44 + (LETTER * name.chars().count() as f64) as u32;
+        if x > MARGIN && x + advance > WIDTH {
+            (x, y) = (MARGIN, y + ROW);
+        }
+        places.push((*name, x.cast_signed(), y.cast_signed()));
+        x += advance;
+    }
+    (places, y + ROW)
 }

@@ -20,15 +20,20 @@ const COLUMNS: usize = 3;
 
 /// Panels of lines under a title, up to three side by side.
 pub fn lines(path: &Path, title: &str, panels: &[Panel]) -> Result<()> {
+    grid(path, title, COLUMNS, panels)
+}
+
+/// Panels of lines under a title, up to `columns` side by side.
+pub fn grid(path: &Path, title: &str, columns: usize, panels: &[Panel]) -> Result<()> {
     let names = panels.iter().flat_map(|panel| &panel.lines).map(|line| &*line.name);
     let style = styles(names);
-    let columns = panels.len().clamp(1, COLUMNS);
+    let columns = panels.len().clamp(1, columns);
     let rows = panels.len().div_ceil(columns).max(1);
     let size = (PANEL.0 * u32::try_from(columns)?, PANEL.1 * u32::try_from(rows)? + TITLE);
     let root = SVGBackend::new(path, size).into_drawing_area();
     let below = titled(&root, title)?;
     for (area, panel) in below.split_evenly((rows, columns)).iter().zip(panels) {
-        draw_panel(area, panel, y_range(panel, panels), &style)?;
+        draw_panel(area, panel, XAxis::of(panel, panels), y_range(panel, panels), &style)?;
     }
     Ok(root.present()?)
 }
@@ -36,10 +41,11 @@ pub fn lines(path: &Path, title: &str, panels: &[Panel]) -> Result<()> {
 fn draw_panel(
     area: &Area<'_>,
     panel: &Panel,
+    x_axis: XAxis,
     (low, high): (f64, f64),
     style: &impl Fn(&str) -> Style,
 ) -> Result<()> {
-    let XAxis { low: x_low, high: x_high, before, after, ticks } = XAxis::of(panel);
+    let XAxis { low: x_low, high: x_high, before, after, ticks } = x_axis;
     let (x_first, x_last) = (x_low - before, x_high + after);
 
     // Names stand to the right of the axes.
@@ -146,9 +152,15 @@ struct XAxis {
 }
 
 impl XAxis {
-    fn of(panel: &Panel) -> Self {
+    /// It has room for the points of all panels whose x axes have the same label and scale.
+    fn of(panel: &Panel, panels: &[Panel]) -> Self {
         let along = |x: f64| panel.x_scale.along(x);
-        let points = || panel.lines.iter().flat_map(|line| &line.points);
+        let alike =
+            |other: &&Panel| other.x_label == panel.x_label && other.x_scale == panel.x_scale;
+        let points = || {
+            let lines = panels.iter().filter(alike).flat_map(|panel| &panel.lines);
+            lines.flat_map(|line| &line.points)
+        };
         let low = points().map(|&(x, _)| along(x)).fold(f64::INFINITY, f64::min);
         let high = points().map(|&(x, _)| along(x)).fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = if low < high { (low, high) } else { (low - 0.5, high + 0.5) };

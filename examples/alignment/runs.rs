@@ -1,7 +1,7 @@
 //! Training runs: what one run of one loss leaves behind, the runs of all seeds together, and how the
 //! policies that they picked compare.
 
-use lipo::losses::{LambdaLoss, LambdaWeight, Loss};
+use lipo::losses::{DiscountDifference, GainDifference, Logistic, Loss, PairLoss};
 use lipo::scores::ImplicitReward;
 
 use crate::Outcome;
@@ -18,12 +18,8 @@ pub const DISCOUNT_ALONE: &str = "lambda-loss, discount alone";
 
 pub fn loss(name: &str) -> Box<dyn Loss> {
     match name {
-        GAIN_ALONE => {
-            Box::new(LambdaLoss::with_weight(LambdaWeight::constant_discount_difference()))
-        }
-        DISCOUNT_ALONE => {
-            Box::new(LambdaLoss::with_weight(LambdaWeight::constant_gain_difference()))
-        }
+        GAIN_ALONE => Box::new(PairLoss::new(Logistic, GainDifference::dcg())),
+        DISCOUNT_ALONE => Box::new(PairLoss::new(Logistic, DiscountDifference::dcg())),
         _ => named::loss(name),
     }
 }

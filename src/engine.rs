@@ -36,6 +36,8 @@ mod run;
 mod softmax;
 mod strategy;
 mod tile;
+#[cfg(test)]
+mod tests;
 
 pub use batch::Workspace;
 pub(crate) use batch::{Outputs, evaluate};

@@ -29,6 +29,7 @@
 //! | [`TargetMargin`] | φ(d − γ), of any φ | SimPO |
 //! | [`Hinge`] | max(0, δ − d) | SLiC, SLiC-HF, RRHF (δ = 0) |
 //! | [`SquaredDifference`] | (d − t)² | IPO |
+//! | [`SoftZeroOne`] | σ(−d) | Rax's soft zero-one |
 //!
 //! | pair weight Δ | value | known as |
 //! |---|---|---|
@@ -44,6 +45,7 @@
 //! |---|---|---|
 //! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
+//!
 //!
 //! Which published objective is which loss of which reward says [`objectives`](crate::objectives).
 //!
@@ -102,6 +104,9 @@ mod named;
 mod pair;
 mod point;
 mod reduction;
+mod sigmoid;
+#[cfg(test)]
+mod testing;
 
 pub use crate::engine::{
     Diagonal, Family, ListFunction, ListResults, Pair, PairFunction, PairTerm, PairWeight, Point,
@@ -113,7 +118,8 @@ pub use list::{ListMle, Nca, Pro, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
     DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
-    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
+    TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

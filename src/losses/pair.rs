@@ -10,7 +10,7 @@ mod weights;
 use std::borrow::Cow;
 
 pub use functions::{
-    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, TargetMargin,
 };
 pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
 

@@ -2,10 +2,12 @@
 
 mod hinge;
 mod logistic;
+mod soft_zero_one;
 mod squared;
 mod target_margin;
 
 pub use hinge::Hinge;
 pub use logistic::{Logistic, RobustLogistic, SmoothedLogistic};
+pub use soft_zero_one::SoftZeroOne;
 pub use squared::SquaredDifference;
 pub use target_margin::TargetMargin;

@@ -29,6 +29,7 @@
 //! | [`TargetMargin`] | φ(d − γ), of any φ | SimPO |
 //! | [`Hinge`] | max(0, δ − d) | SLiC, SLiC-HF, RRHF (δ = 0) |
 //! | [`SquaredDifference`] | (d − t)² | IPO |
+//! | [`SquaredGap`] | (d − (ψ_i − ψ_j))², of all pairs | Rax's pair-mse, REBEL |
 //! | [`SoftZeroOne`] | σ(−d) | Rax's soft zero-one |
 //!
 //! | pair weight Δ | value | known as |
@@ -119,7 +120,7 @@ pub use named::{PAPER, UnknownLoss};
 pub use pair::{
     DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
     PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
-    TargetMargin,
+    SquaredGap, TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

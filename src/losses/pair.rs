@@ -10,7 +10,8 @@ mod weights;
 use std::borrow::Cow;
 
 pub use functions::{
-    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, TargetMargin,
+    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap,
+    TargetMargin,
 };
 pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
 

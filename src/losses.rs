@@ -31,6 +31,7 @@
 //! | [`SquaredDifference`] | (d − t)² | IPO |
 //! | [`SquaredGap`] | (d − (ψ_i − ψ_j))², of all pairs | Rax's pair-mse, REBEL |
 //! | [`SoftZeroOne`] | σ(−d) | Rax's soft zero-one |
+//! | [`Davidson`] | log(1 + e^−d + ν e^{−d/2}); log(1 + 2 cosh(d/2)/ν) of equal labels | DPO-D |
 //!
 //! | pair weight Δ | value | known as |
 //! |---|---|---|
@@ -118,9 +119,9 @@ pub use crate::numeric::number::{Number, Softplus};
 pub use list::{ListMle, Nca, Pro, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
-    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
-    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
-    SquaredGap, TargetMargin,
+    Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic,
+    PairHinge, PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SoftZeroOne,
+    SquaredDifference, SquaredGap, TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

@@ -10,8 +10,8 @@ mod weights;
 use std::borrow::Cow;
 
 pub use functions::{
-    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap,
-    TargetMargin,
+    Davidson, Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
+    SquaredGap, TargetMargin,
 };
 pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
 

@@ -1,5 +1,6 @@
 //! Pair functions: one file a formula.
 
+mod davidson;
 mod hinge;
 mod logistic;
 mod soft_zero_one;
@@ -7,6 +8,7 @@ mod squared;
 mod squared_gap;
 mod target_margin;
 
+pub use davidson::Davidson;
 pub use hinge::Hinge;
 pub use logistic::{Logistic, RobustLogistic, SmoothedLogistic};
 pub use soft_zero_one::SoftZeroOne;

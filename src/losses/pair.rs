@@ -13,7 +13,7 @@ pub use functions::{
     Davidson, Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
     SquaredGap, TargetMargin,
 };
-pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
+pub use weights::{DiscountDifference, GainDifference, LambdaWeight, RankDistance};
 
 use crate::engine::{
     PairFunction, PairWeight, PairWork, Shape, TileFunction, TileWeight, Unweighted, Work,

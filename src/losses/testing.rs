@@ -3,7 +3,7 @@
 
 use ndarray::Array1;
 
-use crate::losses::{Diagonal, Loss, LossExt, Reduction};
+use crate::losses::{Diagonal, Logistic, Loss, LossExt, PairLoss, PairWeight, Reduction};
 use crate::{Lists, Real};
 
 /// One length for each way in which lists are computed, from no pair at all to many vectors.
@@ -73,4 +73,35 @@ fn of_magnitude(greatest: f64, number: &f64) -> f64 {
 pub(crate) fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
     let error = (found - expected).abs();
     assert!(error <= tolerance, "{what}: found {found}, expected {expected}, off by {error:e}");
+}
+
+/// Checks a pair weight against a formula for each pair, under the logistic function, whose pairs are
+/// added up one by one.
+pub(crate) fn check_weight<W: PairWeight + Copy>(
+    weight: &W,
+    scores: &[f64],
+    labels: &[f64],
+    delta: impl Fn(usize, usize) -> f64,
+) {
+    let loss = PairLoss::new(Logistic, *weight);
+    let (mut value, mut gradient) = (0.0, vec![0.0; scores.len()]);
+    for i in 0..scores.len() {
+        for j in (0..scores.len()).filter(|&j| labels[i] > labels[j]) {
+            let (margin, delta) = (scores[i] - scores[j], delta(i, j));
+            value += delta * (-margin).exp().ln_1p();
+            let slope = delta / (1.0 + margin.exp());
+            gradient[i] -= slope;
+            gradient[j] += slope;
+        }
+    }
+    let items = scores.len();
+    let scale = gradient.iter().fold(1.0, of_magnitude);
+    let check = |(found, slopes, _): (f64, Vec<f64>, Vec<f64>), tolerance: f64| {
+        close(&format!("{loss:?} of {items}"), found, value, tolerance * value);
+        for (found, expected) in slopes.into_iter().zip(&gradient) {
+            close(&format!("{loss:?} of {items}"), found, *expected, tolerance * scale);
+        }
+    };
+    check(results::<f64>(&loss, scores, labels), 2e-13);
+    check(results::<f32>(&loss, scores, labels), 2e-6);
 }

@@ -40,6 +40,7 @@
 //! | [`GainDifference`] | \|G_i − G_j\| | |
 //! | [`DiscountDifference`] | \|1/D(τ_i) − 1/D(τ_j)\| | |
 //! | [`RankDistance`] | \|G_i − G_j\| · \|1/D(δ) − 1/D(δ + 1)\|, δ = \|τ_i − τ_j\| | NDCG-Loss2, Rax's dcg2 |
+//! | [`AveragePrecisionWeight`] | \|ΔAP\| of swapping i and j | XGBoost's rank:map |
 //!
 //! Lists with soft targets ([`ListsBuilder::targets`](crate::lists::ListsBuilder::targets)) weigh every
 //! ordered pair by its target in place of asking which label is greater.
@@ -120,9 +121,9 @@ pub use crate::numeric::number::{Number, Softplus};
 pub use list::{ListMle, Nca, Pro, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
-    Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic,
-    PairHinge, PairLogistic, PairLoss, RankDistance, RobustLogistic, SmoothedLogistic, SoftZeroOne,
-    SquaredDifference, SquaredGap, TargetMargin,
+    AveragePrecisionWeight, Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss,
+    LambdaWeight, Logistic, PairHinge, PairLogistic, PairLoss, RankDistance, RobustLogistic,
+    SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

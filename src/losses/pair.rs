@@ -13,7 +13,9 @@ pub use functions::{
     Davidson, Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
     SquaredGap, TargetMargin,
 };
-pub use weights::{DiscountDifference, GainDifference, LambdaWeight, RankDistance};
+pub use weights::{
+    AveragePrecisionWeight, DiscountDifference, GainDifference, LambdaWeight, RankDistance,
+};
 
 use crate::engine::{
     PairFunction, PairWeight, PairWork, Shape, TileFunction, TileWeight, Unweighted, Work,

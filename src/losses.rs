@@ -40,6 +40,7 @@
 //! | [`GainDifference`] | \|G_i − G_j\| | |
 //! | [`DiscountDifference`] | \|1/D(τ_i) − 1/D(τ_j)\| | |
 //! | [`RankDistance`] | \|G_i − G_j\| · \|1/D(δ) − 1/D(δ + 1)\|, δ = \|τ_i − τ_j\| | NDCG-Loss2, Rax's dcg2 |
+//! | [`TruncatedLambdaWeight`] | that of [`LambdaWeight`] where min(τ_i, τ_j) ≤ k, else 0 | LightGBM's truncation level |
 //! | [`AveragePrecisionWeight`] | \|ΔAP\| of swapping i and j | XGBoost's rank:map |
 //!
 //! Lists with soft targets ([`ListsBuilder::targets`](crate::lists::ListsBuilder::targets)) weigh every
@@ -124,6 +125,7 @@ pub use pair::{
     AveragePrecisionWeight, Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss,
     LambdaWeight, Logistic, PairHinge, PairLogistic, PairLoss, RankDistance, RobustLogistic,
     SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
+    TruncatedLambdaWeight,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};

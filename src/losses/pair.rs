@@ -15,6 +15,7 @@ pub use functions::{
 };
 pub use weights::{
     AveragePrecisionWeight, DiscountDifference, GainDifference, LambdaWeight, RankDistance,
+    TruncatedLambdaWeight,
 };
 
 use crate::engine::{

@@ -52,6 +52,9 @@
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
 //!
 //!
+//! Of point functions beside the two above, [`Utility`] in a [`PointLoss`] is KTO's: 1 − σ(s − z) where
+//! ψ ≥ ½, else 1 − σ(z − s).
+//!
 //! Which published objective is which loss of which reward says [`objectives`](crate::objectives).
 //!
 //! # A loss of your own
@@ -127,7 +130,7 @@ pub use pair::{
     SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
     TruncatedLambdaWeight,
 };
-pub use point::{PointLoss, PointMse, PointSigmoid};
+pub use point::{PointLoss, PointMse, PointSigmoid, Utility};
 pub use reduction::{Reduction, Total};
 
 /// A ranking loss: a value of one list and its derivatives.

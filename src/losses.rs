@@ -51,6 +51,7 @@
 //! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
 //!
+//! | [`ReverseKl`] | Σ_k q_k log(q_k/p_k), q = softmax(s), p_k = max(ψ_k/Σψ, ε) | EXO |
 //!
 //! Of point functions beside the two above, [`Utility`] in a [`PointLoss`] is KTO's: 1 − σ(s − z) where
 //! ψ ≥ ½, else 1 − σ(z − s).
@@ -122,7 +123,7 @@ pub use crate::engine::{
     WeightColumns, Work, Workspace,
 };
 pub use crate::numeric::number::{Number, Softplus};
-pub use list::{ListMle, Nca, Pro, Softmax};
+pub use list::{ListMle, Nca, Pro, ReverseKl, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
     AveragePrecisionWeight, Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss,

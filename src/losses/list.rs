@@ -3,9 +3,11 @@
 mod list_mle;
 mod nca;
 mod pro;
+mod reverse_kl;
 mod softmax;
 
 pub use list_mle::ListMle;
 pub use nca::Nca;
 pub use pro::Pro;
+pub use reverse_kl::ReverseKl;
 pub use softmax::Softmax;

@@ -52,6 +52,7 @@
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
 //!
 //! | [`ReverseKl`] | Σ_k q_k log(q_k/p_k), q = softmax(s), p_k = max(ψ_k/Σψ, ε) | EXO |
+//! | [`ApproxNdcg`] | −Σ_k G_k/D(r_k) / IDCG, r_k = 1 + Σ_j σ((s_j − s_k)/T) | ApproxNDCG, OPO |
 //!
 //! Of point functions beside the two above, [`Utility`] in a [`PointLoss`] is KTO's: 1 − σ(s − z) where
 //! ψ ≥ ½, else 1 − σ(z − s).
@@ -114,6 +115,7 @@ mod pair;
 mod point;
 mod reduction;
 mod sigmoid;
+mod smooth;
 #[cfg(test)]
 mod testing;
 
@@ -133,6 +135,7 @@ pub use pair::{
 };
 pub use point::{PointLoss, PointMse, PointSigmoid, Utility};
 pub use reduction::{Reduction, Total};
+pub use smooth::ApproxNdcg;
 
 /// A ranking loss: a value of one list and its derivatives.
 ///

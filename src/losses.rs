@@ -51,6 +51,7 @@
 //! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
 //!
+//! | [`PositionalListMle`] | −Σ_k v_k log(e^{s_τ(k)} / Σ_{j ≥ k} e^{s_τ(j)}) | p-ListMLE, top-k ListMLE |
 //! | [`ReverseKl`] | Σ_k q_k log(q_k/p_k), q = softmax(s), p_k = max(ψ_k/Σψ, ε) | EXO |
 //! | [`ApproxNdcg`] | −Σ_k G_k/D(r_k) / IDCG, r_k = 1 + Σ_j σ((s_j − s_k)/T) | ApproxNDCG, OPO |
 //!
@@ -125,7 +126,9 @@ pub use crate::engine::{
     WeightColumns, Work, Workspace,
 };
 pub use crate::numeric::number::{Number, Softplus};
-pub use list::{ListMle, Nca, Pro, ReverseKl, Softmax};
+pub use list::{
+    ExponentialPositions, FirstPositions, ListMle, Nca, PositionalListMle, Pro, ReverseKl, Softmax,
+};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
     AveragePrecisionWeight, Davidson, DiscountDifference, GainDifference, Hinge, LambdaLoss,

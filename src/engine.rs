@@ -92,6 +92,12 @@ impl<'a> Work<'a> {
         Self(Shape::Points(function))
     }
 
+    /// The work of a loss that is the likelihood of the order of the labels, position by position.
+    #[must_use]
+    pub fn in_order(positions: &'a dyn PositionWeights) -> Self {
+        Self(Shape::InOrder(positions))
+    }
+
     /// The work of a loss that is a function of the items' shares of exponentials and labels.
     #[must_use]
     pub fn shares(function: &'a dyn BlockFunction) -> Self {

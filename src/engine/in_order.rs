@@ -62,7 +62,9 @@ impl InOrder {
         let Self { order, scores, weights, exps, after, shares, results, direction, .. } = self;
         let gather = |numbers: &[f64], into: &mut Vec<f64>| {
             into.clear();
-            into.extend(order.iter().map(|&item| numbers[item]));
+            if !numbers.is_empty() {
+                into.extend(order.iter().map(|&item| numbers[item]));
+            }
         };
         gather(list.scores, scores);
         let weighted = !list.weights.is_empty() || !list.positions.are_one();

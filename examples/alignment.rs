@@ -33,7 +33,7 @@ use std::thread;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use lipo::labels;
-use lipo::losses::{LambdaLoss, LambdaWeight, Loss, LossExt};
+use lipo::losses::{DiscountDifference, GainDifference, Logistic, Loss, LossExt, PairLoss};
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use ndarray::{Array2, Array3, Axis, Slice};
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -79,12 +79,8 @@ const DISCOUNT_ALONE: &str = "lambda-loss, discount alone";
 
 pub(crate) fn loss(name: &str) -> Box<dyn Loss> {
     match name {
-        GAIN_ALONE => {
-            Box::new(LambdaLoss::with_weight(LambdaWeight::constant_discount_difference()))
-        }
-        DISCOUNT_ALONE => {
-            Box::new(LambdaLoss::with_weight(LambdaWeight::constant_gain_difference()))
-        }
+        GAIN_ALONE => Box::new(PairLoss::new(Logistic, GainDifference::default())),
+        DISCOUNT_ALONE => Box::new(PairLoss::new(Logistic, DiscountDifference::default())),
         _ => named::loss(name),
     }
 }

@@ -7,54 +7,62 @@
 //! column checks the gradients against central differences.
 
 use lipo::losses::{
-    LambdaWeight, Loss, LossExt, PairFunction, PairLogistic, PairLoss, PairTerm, Reduction,
-    Scratch, Unweighted,
+    LambdaWeight, ListFunction, ListResults, Loss, LossExt, Number, Pair, PairFunction,
+    PairLogistic, PairLoss, PairTerm, Reduction, Work,
 };
 use lipo::{Error, List, Lists};
 use ndarray::{Array1, array};
 
 /// The Huber loss of each item, Σ_k w_k h(s_k − ψ_k): h(d) = d²/2 where |d| ≤ δ, else δ|d| − δ²/2.
+#[derive(Debug)]
 struct PointHuber {
     delta: f64,
 }
 
-impl Loss for PointHuber {
-    fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
+impl ListFunction for PointHuber {
+    fn list(&self, list: &List<'_>, results: &mut ListResults<'_>) -> f64 {
         let mut value = 0.0;
         for (k, (score, label)) in list.scores().iter().zip(list.labels()).enumerate() {
             let distance: f64 = score - label;
             let clamped = distance.clamp(-self.delta, self.delta);
             value += list.weight(k) * clamped * (distance - clamped / 2.0);
-            grad[k] = list.weight(k) * clamped;
+            results.gradient()[k] = list.weight(k) * clamped;
         }
         value
     }
+}
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
+impl Loss for PointHuber {
+    fn work(&self) -> Work<'_> {
+        Work::list(self)
+    }
+
+    fn terms(&self, list: &List<'_>) -> u64 {
         list.len() as u64
     }
 }
 
 /// φ(d) = max(0, 1 − d)².
+#[derive(Debug)]
 struct SquaredHinge;
 
-impl PairFunction for SquaredHinge {
-    fn at(&self, margin: f64) -> PairTerm {
-        let short = (1.0 - margin).max(0.0);
-        let curvature = if short > 0.0 { 2.0 } else { 0.0 };
-        PairTerm { value: short * short, slope: -2.0 * short, curvature }
+lipo::formula! {
+    impl PairFunction for SquaredHinge {
+        fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
+            let zero = pair.margin.constant(0.0);
+            let short = (pair.margin.constant(1.0) - pair.margin).max(zero);
+            let curvature = pair.margin.constant(2.0).keep(short.above(zero));
+            PairTerm::new(short * short, short.times(-2.0), curvature)
+        }
     }
 }
 
 fn main() -> Result<(), Error> {
     let losses: [(&str, Box<dyn Loss>); 4] = [
         ("huber", Box::new(PointHuber { delta: 0.5 })),
-        ("squared hinge", Box::new(PairLoss { function: SquaredHinge, weight: Unweighted })),
-        (
-            "squared hinge, DCG",
-            Box::new(PairLoss { function: SquaredHinge, weight: LambdaWeight::dcg() }),
-        ),
-        ("pair-logistic", Box::new(PairLogistic::default())),
+        ("squared hinge", Box::new(PairLoss::unweighted(SquaredHinge))),
+        ("squared hinge, DCG", Box::new(PairLoss::new(SquaredHinge, LambdaWeight::dcg()))),
+        ("pair-logistic", Box::new(PairLogistic)),
     ];
 
     // Two lists, of three items and of two; the last item is padding.

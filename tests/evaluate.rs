@@ -33,11 +33,11 @@ fn losses() -> Vec<Box<dyn Loss>> {
     vec![
         Box::new(PointMse),
         Box::new(PointSigmoid),
-        Box::new(PairHinge::default()),
-        Box::new(PairLogistic::default()),
+        Box::new(PairHinge),
+        Box::new(PairLogistic),
         Box::new(ListMle),
         Box::new(Softmax),
-        Box::new(LambdaLoss::default()),
+        Box::new(LambdaLoss),
     ]
 }
 

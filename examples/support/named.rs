@@ -20,11 +20,11 @@ pub fn loss(name: &str) -> Box<dyn Loss> {
     match name {
         "point-mse" => Box::new(PointMse),
         "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
+        "pair-hinge" => Box::new(PairHinge),
+        "pair-logistic" => Box::new(PairLogistic),
         "list-mle" => Box::new(ListMle),
         "softmax" => Box::new(Softmax),
-        _ => Box::new(LambdaLoss::default()),
+        _ => Box::new(LambdaLoss),
     }
 }
 

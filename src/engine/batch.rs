@@ -9,7 +9,7 @@ use super::lists::{Entries, Entry, Gathered, Items};
 use super::run::{Element, Native, Run, RunScratch, lanes};
 use super::strategy::{self, Strategy};
 use super::{ListResults, Scratch, Shape, Work};
-use crate::lists::{Flat, List, ListBuffers, Place};
+use crate::lists::{Flat, ListBuffers, Place};
 use crate::vector::{MOST_LANES, has_vectors};
 use crate::{Precision, Real};
 

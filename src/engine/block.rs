@@ -13,7 +13,6 @@
 
 use super::lists::ListItems;
 use crate::Real;
-use crate::numeric::number::Number;
 use crate::vector::{Vector, WideSum};
 
 /// The number of results an item may have: gradient, diagonal of the Hessian, Hessian-vector product.

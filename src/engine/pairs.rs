@@ -8,7 +8,6 @@ use super::tile::{
     Margins, PairOrder, SlotsOfPairs, Tile, Weigh,
 };
 use crate::Real;
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, MOST_LANES, Vector, WideSum};
 use num_traits::Zero as _;
 

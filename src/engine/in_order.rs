@@ -16,7 +16,6 @@
 
 use super::block::{Block, Wanted, least_log};
 use crate::Real;
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, LogProduct, Vector, WideSum};
 
 /// The weights of the positions of an order.

@@ -82,11 +82,11 @@ fn loss(name: &str) -> Fallible<Box<dyn Loss>> {
     Ok(match name {
         "point-mse" => Box::new(PointMse),
         "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
+        "pair-hinge" => Box::new(PairHinge),
+        "pair-logistic" => Box::new(PairLogistic),
         "list-mle" => Box::new(ListMle),
         "softmax" => Box::new(Softmax),
-        "lambda-loss" => Box::new(LambdaLoss::default()),
+        "lambda-loss" => Box::new(LambdaLoss),
         _ => return Err(format!("no loss is called {name}").into()),
     })
 }

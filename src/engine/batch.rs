@@ -498,12 +498,7 @@ impl<F: Real, E: Element> Batch<'_, F, E> {
     }
 
     /// Lists of one strategy.
-    fn run(
-        &mut self,
-        entries: Entries<'_>,
-        scratch: &mut RunScratch<E>,
-        part: &mut Part<'_, F>,
-    ) {
+    fn run(&mut self, entries: Entries<'_>, scratch: &mut RunScratch<E>, part: &mut Part<'_, F>) {
         let RunScratch { factors, values, results, work } = scratch;
         let strategy = self.strategy(entries.get(0), part);
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));

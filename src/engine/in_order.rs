@@ -61,7 +61,7 @@ impl InOrder {
         let Self { order, scores, weights, exps, after, shares, results, direction } = self;
         let gather = |numbers: &[f64], into: &mut Vec<f64>| {
             into.clear();
-            into.extend(order.iter().map(|&item| numbers[item]));
+            into.extend(order.iter().map(|&item| numbers.get(item).copied().unwrap_or(0.0)));
         };
         gather(list.scores, scores);
         let weighted = !list.weights.is_empty() || !list.positions.are_one();

@@ -23,7 +23,7 @@
 //! let reward = ImplicitReward::new(0.05)?;                         // β of the paper
 //! let scores = reward.scores(&policy, &reference)?;                // [N, K]
 //! let psi = labels::from_win_probabilities(&wins)?;                // [N, K, K] -> [N, K]
-//! let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
+//! let (loss, grad) = LambdaLoss.value_and_grad(&scores, &psi)?;
 //! let grad_log_probs = reward.backward(&grad);                     // ∂L/∂log π, [N, K]
 //!
 //! assert!((loss - 0.098363_f64).abs() < 1e-6);
@@ -41,7 +41,8 @@
 //! | [`losses`] | scores and labels | losses and gradients: the table of all seven is there |
 //! | [`metrics`] | scores and labels | how good the ranking is: NDCG, MAP, pair accuracy, … |
 //! | [`lists`] | dense or ragged arrays, masks, weights | what a loss is applied to, checked once |
-//! | [`ranking`] | scores; labels; ranks | orders and ranks, gains, discounts, rules for ties |
+//! | [`guide`] | another library | its words, options and figures in this one |
+//! | [`ranking`] | scores, labels | orders and ranks, gains and discounts, rules for ties |
 //!
 //! # Shapes
 //!
@@ -59,33 +60,23 @@
 //!
 //! # Accuracy
 //!
-//! Held against arithmetic of 800 digits on hard inputs: ties, offsets of 10⁷, spreads of 10⁴,
-//! differences of 10⁻⁷, scores of 10³⁰⁰, and small lists whose errors nothing averages out
-//! (`tests/exact_figures.rs`):
-//!
-//! | | values | gradients |
-//! |---|---|---|
-//! | `f32`, feature `simd` | within 2 ulp | within 4 u Σ\|terms\| |
-//! | `f32`, without `simd`, and losses without fast kernels | within 1 ulp | within 4 u Σ\|terms\| |
-//! | `f64`, feature `simd` | within 4 ulp, lambda-loss 8 | within 8 u Σ\|terms\| |
-//! | `f64`, without `simd`, and losses without fast kernels | within 2 ulp | within 4 u Σ\|terms\| |
-//!
-//! u is half the distance from 1 to the next float, and Σ|terms| adds up the magnitudes of what a
-//! gradient entry is made of. What comes near the smallest normal number of the type, or is made of
-//! factors that do, has less. The same input gives the same bits on one machine, whatever stands
-//! beside it in a batch and however much padding there is.
+//! Values are within 16 units in the last place, gradients within 16·u·Σ|terms|, for every loss, type
+//! and weight, and no tail is lost: [`guide::accuracy`] says how this is kept and tested. The same input
+//! gives the same bits on one machine, whatever stands beside it in a batch and however much padding
+//! there is.
 //!
 //! # Features
 //!
-//! - `simd` (default): fast kernels for the seven losses, in the widest instruction set that the
-//!   machine has, chosen at run time. Without it, the only dependencies are `ndarray` and
-//!   `num-traits`, and everything goes through the plain kernels.
+//! - `simd` (default): vectors in the widest instruction set that the machine has, chosen at run
+//!   time. Without it, the only dependencies are `ndarray` and `num-traits`, and the same loops run on
+//!   one number at a time.
 //! - `rayon`: a large batch is computed by several threads, `ndarray`'s; the bits are the same
 //!   whatever their number. Handing out the parts allocates.
 
 mod check;
 mod engine;
 mod error;
+pub mod guide;
 pub mod labels;
 pub mod lists;
 pub mod losses;
@@ -95,12 +86,35 @@ pub mod objectives;
 pub mod ranking;
 mod real;
 pub mod scores;
+mod streams;
 mod vector;
+
+pub mod prelude {
+    //! What most programs need: `use lipo::prelude::*`.
+    //!
+    //! ```
+    //! use lipo::prelude::*;
+    //!
+    //! let loss = LambdaLoss.value(&ndarray::array![0.0_f64, 1.0], &ndarray::array![1.0, 0.0])?;
+    //! assert!((loss - 0.484686).abs() < 1e-6);
+    //! # Ok::<(), lipo::Error>(())
+    //! ```
+
+    pub use crate::losses::{
+        LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PairLoss, PointMse,
+        PointSigmoid, Reduction, Softmax, Workspace,
+    };
+    pub use crate::metrics::{Metric, MetricExt};
+    pub use crate::{Error, Lists, Real, ndarray};
+}
 
 /// The README's examples, so that they stay true.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The array crate whose arrays go in and come out.
+pub use ndarray;
 
 pub use error::Error;
 pub use lists::{List, Lists};

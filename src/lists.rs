@@ -1,5 +1,9 @@
 //! Scores and labels, checked once: dense or ragged, masked, weighted.
 
+mod from_slices;
+
+pub use from_slices::{GroupSize, Groups};
+
 use std::borrow::Cow;
 
 use ndarray::{ArrayRef, ArrayRef1, Dimension, Ix1, RemoveAxis};
@@ -47,7 +51,7 @@ pub struct Lists<'a, F: Real, D: Dimension, B: Dimension> {
     weights: Option<Cow<'a, [F]>>,
     list_weights: Option<Cow<'a, [F]>>,
     targets: Option<Cow<'a, [F]>>,
-    sizes: Sizes<'a>,
+    sizes: GivenSizes<'a>,
     shape: D,
     batch: B,
     ranges: Ranges,
@@ -63,6 +67,12 @@ pub struct Ranges {
 }
 
 impl Ranges {
+    /// Those of no items.
+    fn none<F: Real>() -> Self {
+        let none = (f64::INFINITY, f64::NEG_INFINITY);
+        Self { scores: none, labels: none, precision: F::PRECISION }
+    }
+
     /// Whether no difference of scores, of whichever lists, overflows.
     pub(crate) fn spread_is_finite(&self) -> bool {
         let (least, greatest) = self.scores;
@@ -75,6 +85,19 @@ enum Sizes<'a> {
     Equal { size: usize, lists: usize },
     Ragged(&'a [usize]),
 }
+
+/// [`Sizes`], where those of ragged lists may have been converted.
+#[derive(Debug, Clone)]
+enum GivenSizes<'a> {
+    Equal { size: usize, lists: usize },
+    Ragged(Cow<'a, [usize]>),
+}
+
+/// Lists along the last axis of arrays `[.., K]`.
+pub type DenseLists<'a, F, D> = Lists<'a, F, D, <D as Dimension>::Smaller>;
+
+/// Lists one after another in flat arrays, with their sizes beside them.
+pub type RaggedLists<'a, F> = Lists<'a, F, Ix1, Ix1>;
 
 /// [`Lists`] in the making: add what there is beside scores and labels, then [`build`](Self::build).
 #[derive(Debug, Clone)]
@@ -189,9 +212,8 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
             same_shape("targets", targets.shape(), &of_pairs(expected))?;
         }
 
-        let none = (f64::INFINITY, f64::NEG_INFINITY);
         let mut lists = Lists {
-            ranges: Ranges { scores: none, labels: none, precision: F::PRECISION },
+            ranges: Ranges::none::<F>(),
             scores: in_order(self.scores),
             labels: in_order(self.labels),
             mask,
@@ -206,19 +228,19 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
         Ok(lists)
     }
 
-    fn sizes(&self) -> Result<(Sizes<'a>, B), Error> {
+    fn sizes(&self) -> Result<(GivenSizes<'a>, B), Error> {
         if let Some(sizes) = self.group_sizes {
             let total = sizes.iter().fold(0_usize, |sum, &size| sum.saturating_add(size));
             if total != self.scores.len() {
                 return Err(Error::GroupSizes { total, items: self.scores.len() });
             }
-            return Ok((Sizes::Ragged(sizes), dimension(&[sizes.len()])));
+            return Ok((GivenSizes::Ragged(Cow::Borrowed(sizes)), dimension(&[sizes.len()])));
         }
         let Some((&size, batch)) = self.scores.shape().split_last() else {
             return Err(Error::Axes { what: "scores", least: 1, found: 0 });
         };
         // Not the length over K, which says nothing of lists of 0 items.
-        Ok((Sizes::Equal { size, lists: batch.iter().product() }, dimension(batch)))
+        Ok((GivenSizes::Equal { size, lists: batch.iter().product() }, dimension(batch)))
     }
 }
 
@@ -272,7 +294,10 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
             list_weights: self.list_weights.as_deref(),
             targets: self.targets.as_deref(),
             direction: None,
-            sizes: self.sizes,
+            sizes: match &self.sizes {
+                GivenSizes::Equal { size, lists } => Sizes::Equal { size: *size, lists: *lists },
+                GivenSizes::Ragged(sizes) => Sizes::Ragged(sizes),
+            },
         }
     }
 

@@ -20,7 +20,7 @@
 //! | LiPO-λ | `ImplicitReward::new(β)?` | `LambdaLoss` | Liu et al., [2402.01878], Eq. 8 |
 //! | f-DPO | `FDivergenceReward::new(β, divergence)?` | `PairLogistic` | Wang et al., [2309.16240], Theorem 1 |
 //! | CPO | `ReferenceFreeReward::new(β)?` | `PairLogistic` | Xu et al., [2401.08417] |
-//! | DPO on probabilities | `ImplicitReward::new(β)?` | `PairLogistic` of lists with targets Ψ | [`ListsBuilder::targets`](crate::lists::ListsBuilder::targets) |
+//! | DPO on probabilities | `ImplicitReward::new(β)?` | `PairLogistic` over lists with targets Ψ | [`ListsBuilder::targets`](crate::lists::ListsBuilder::targets) |
 //!
 //! *Mean* is [`SequenceLogProbs::Mean`](crate::scores::SequenceLogProbs::Mean): log-probabilities
 //! averaged over the tokens of a response. r are the rewards of responses, known beforehand.
@@ -73,25 +73,7 @@
 //! # Ok::<(), lipo::Error>(())
 //! ```
 //!
-//! # Names in TRL
-//!
-//! For `DPOTrainer`'s and `CPOTrainer`'s `loss_type`:
-//!
-//! | TRL | here |
-//! |---|---|
-//! | `sigmoid` | DPO; with `label_smoothing` cDPO; in `CPOTrainer` CPO |
-//! | `hinge` | SLiC (norm) |
-//! | `ipo` | IPO of `SequenceLogProbs::Mean`, policy and reference alike: TRL averages over tokens |
-//! | `robust` | robust DPO, ε its `label_smoothing` |
-//! | `nca_pair` | NCA with labels 1 and 0 |
-//! | `bco_pair` | `PointSigmoid` with labels 1 and 0, the reward shift δ at 0 |
-//! | `sppo_hard` | `ImplicitReward::new(1.0)?`, `PointMse` with labels ±1/(2β) |
-//! | `sigmoid_norm` | DPO of `SequenceLogProbs::Mean`, policy and reference alike |
-//! | `simpo` | SimPO, γ its `simpo_gamma` |
-//! | `f_divergence_type` | f-DPO, `reverse_kl`, `forward_kl`, `js_divergence`, `alpha_divergence`; see [`FDivergence`](crate::scores::FDivergence) |
-//! | `reference_free` | `ReferenceFreeReward` |
-//!
-//! Not here are `exo_pair`, `aot`, `aot_unpaired`, `apo_zero`, `apo_down`, `discopop` and `sft`.
+//! TRL's names of these are in the [guide](crate::guide::trl).
 //!
 //! [2305.18290]: https://arxiv.org/abs/2305.18290
 //! [cdpo.pdf]: https://ericmitchell.ai/cdpo.pdf

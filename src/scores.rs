@@ -9,8 +9,11 @@
 //! And back, from the loss's gradient to that of the policy's log-probabilities, by the `backward`
 //! of each in the opposite order. From there the model's own back-propagation takes over.
 //!
-//! Every function has an `_into` form, which takes an optional mask and the caller's array, and
-//! allocates nothing as long as the arrays are in standard layout.
+//! Three forms of each, from the shortest to the most general: `scores` and `log_probs` take arrays;
+//! `scores_over` and `log_probs_over` take [`Responses`] and [`Tokens`], which add a mask, a β for each
+//! list, token weights, or another bound of log-probabilities; the `_into` forms write the caller's
+//! array, and allocate nothing as long as the arrays are in standard layout (with the feature `rayon`,
+//! handing out the parts of large arrays does).
 //!
 //! # The rewards
 //!
@@ -22,11 +25,11 @@
 //! | the same, of [`SequenceLogProbs::Mean`] | β log π / \|y\| | SimPO; RRHF and PRO (β = 1) |
 //! | [`FDivergenceReward`] | β f′(π / π_ref) | f-DPO: reverse and forward KL, Jensen–Shannon, α |
 //!
-//! What makes no sense cannot be written: a reference-free reward takes no reference, a divergence
-//! from the reference does not go without one. SimPO's target margin γ is one of pairs, not of
-//! responses (a constant in every score would cancel), so it belongs to the loss:
-//! [`TargetMargin`](crate::losses::TargetMargin). [`objectives`](crate::objectives) has each
-//! published objective as the reward and the loss that make it.
+//! All implement [`Reward`], a function of the log-ratio and its chain rule; a reward of your own does
+//! the same in a few lines, and has every form from [`RewardExt`]. SimPO's target margin γ is one of
+//! pairs, not of responses (a constant in every score would cancel), so it belongs to the loss:
+//! [`TargetMargin`](crate::losses::TargetMargin). [`objectives`](crate::objectives) has each published
+//! objective as the reward and the loss that make it.
 //!
 //! ```
 //! use lipo::scores::{ReferenceFreeReward, SequenceLogProbs};
@@ -51,23 +54,26 @@
 //! bounds the exponents of its f-divergences (at 80 in `f32`, in earlier versions at the logarithm
 //! of the largest number), so that past the bound a response no longer learns. Here a score
 //! beyond the type is ±∞, which [`Lists`](crate::Lists) report with its place; such a list can be
-//! masked. The token log-probabilities go in as they are, too.
+//! masked. The token log-probabilities go in as they are, too: what half precision rounds above 0
+//! passes up to 0.1, or up to the bound that [`Responses::at_most`] and [`Tokens::at_most`] set.
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use crate::check::{Mask, same_shape, unravel, within};
-use crate::numeric::DoubleDouble;
+use crate::check::{Mask, in_order, unravel, within};
+use crate::streams::{self, Products, Within};
 use crate::{Error, Real};
 
 mod f_divergence;
 mod implicit_reward;
 mod reference_free;
+mod reward;
 mod sequence_log_probs;
 
 pub use f_divergence::{FDivergence, FDivergenceReward};
 pub use implicit_reward::ImplicitReward;
 pub use reference_free::ReferenceFreeReward;
-pub use sequence_log_probs::SequenceLogProbs;
+pub use reward::{Responses, Reward, RewardExt};
+pub use sequence_log_probs::{SequenceLogProbs, TokenWeight, Tokens, Workspace};
 
 /// β, which must be finite and positive.
 fn checked_beta(beta: f64) -> Result<f64, Error> {
@@ -78,57 +84,68 @@ fn checked_beta(beta: f64) -> Result<f64, Error> {
 }
 
 /// The chain rule of scores that are β times a log-probability.
-fn scale<F: Real, D: Dimension>(beta: f64, grad: &ArrayRef<F, D>) -> Array<F, D> {
-    grad.map(|&slope| F::narrow(beta * slope.widen()))
+fn scaled<F: Real, D: Dimension>(beta: f64, grad: &ArrayRef<F, D>) -> Array<F, D> {
+    let mut scaled = Array::zeros(grad.raw_dim());
+    let (minuends, out) = (&*in_order(grad), scaled.as_slice_mut().unwrap_or_default());
+    let (factor, rows) = (beta, None);
+    streams::run(Products { minuends, subtrahends: None, mask: None, factor, rows, out });
+    scaled
 }
 
-fn scale_into<F: Real, D: Dimension>(
-    beta: f64,
-    grad: &ArrayRef<F, D>,
-    grad_log_probs: &mut ArrayRef<F, D>,
-) -> Result<(), Error> {
-    same_shape("gradient of the log-probabilities", grad_log_probs.shape(), grad.shape())?;
-    grad_log_probs.zip_mut_with(grad, |out, &slope| *out = F::narrow(beta * slope.widen()));
-    Ok(())
-}
+/// The greatest log-probability that passes for one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct LogProbBound(f64);
 
-/// Scores that are a function of the log-ratio log(π/π_ref), 0 where the mask is false.
-fn scores_of_log_ratios<F: Real, D: Dimension>(
-    policy: &ArrayRef<F, D>,
-    reference: &ArrayRef<F, D>,
-    mask: Option<&ArrayRef<bool, D>>,
-    scores: &mut ArrayRef<F, D>,
-    score: impl Fn(DoubleDouble) -> DoubleDouble,
-) -> Result<(), Error> {
-    same_shape("reference log-probabilities", reference.shape(), policy.shape())?;
-    same_shape("scores", scores.shape(), policy.shape())?;
-    let mask = Mask::new(mask, policy.shape())?;
-    check_log_probs("policy log-probabilities", policy, &mask)?;
-    check_log_probs("reference log-probabilities", reference, &mask)?;
-    let pairs = policy.iter().zip(reference);
-    for (item, (out, (&policy, &reference))) in scores.iter_mut().zip(pairs).enumerate() {
-        *out = if mask.exists(item) {
-            let log_ratio = DoubleDouble::difference(policy.widen(), reference.widen());
-            F::narrow(score(log_ratio).round())
+impl LogProbBound {
+    const DEFAULT: Self = Self(0.1);
+
+    /// What log-probabilities are to be, in words.
+    fn range(self) -> &'static str {
+        if self == Self::DEFAULT {
+            "a log-probability, at most 0 (or 0.1, rounded)"
         } else {
-            F::zero()
-        };
+            "a log-probability, at most the bound that was set"
+        }
     }
-    Ok(())
-}
 
-/// The greatest log-probability that passes for one: rounding, but not the sign of a loss.
-const GREATEST_LOG_PROB: f32 = 1e-3;
-
-fn check_log_probs<F: Real, D: Dimension>(
-    what: &'static str,
-    log_probs: &ArrayRef<F, D>,
-    mask: &Mask<'_>,
-) -> Result<(), Error> {
-    let at_most =
-        (|x| x <= f64::from(GREATEST_LOG_PROB), "a log-probability, at most 0 (or 0.001, rounded)");
-    for (item, &log_prob) in log_probs.iter().enumerate().filter(|&(item, _)| mask.exists(item)) {
-        within(what, log_prob, at_most, || unravel(item, log_probs.shape()))?;
+    /// The bound in the arrays' type, finite.
+    fn checked<F: Real>(self) -> Result<F, Error> {
+        let Self(greatest) = self;
+        if greatest >= 0.0 {
+            return Ok(F::narrow(greatest).min(F::max_value()));
+        }
+        let name = "the greatest log-probability";
+        Err(Error::Parameter { name, value: greatest, range: "at least 0" })
     }
-    Ok(())
+
+    /// Whether all log-probabilities that exist are finite and within the bound.
+    fn check<F: Real, D: Dimension>(
+        self,
+        what: &'static str,
+        log_probs: &ArrayRef<F, D>,
+        mask: &Mask<'_>,
+    ) -> Result<(), Error> {
+        let (least, greatest) = (F::min_value(), self.checked()?);
+        let numbers = &*in_order(log_probs);
+        if streams::run(Within { numbers, mask: mask.get(), least, greatest }) {
+            return Ok(());
+        }
+        self.find(what, numbers, log_probs.shape(), |item| mask.exists(item))
+    }
+
+    /// The error of the first log-probability that is none.
+    fn find<F: Real>(
+        self,
+        what: &'static str,
+        log_probs: &[F],
+        shape: &[usize],
+        exists: impl Fn(usize) -> bool,
+    ) -> Result<(), Error> {
+        let greatest: F = self.checked()?;
+        for (item, &log_prob) in log_probs.iter().enumerate().filter(|&(item, _)| exists(item)) {
+            let inside = (|x| x <= greatest.widen(), self.range());
+            within(what, log_prob, inside, || unravel(item, shape))?;
+        }
+        Ok(())
+    }
 }

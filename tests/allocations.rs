@@ -11,7 +11,8 @@ use lipo::metrics::{
 };
 use lipo::ranking::{ScoreTies, discount_fn};
 use lipo::scores::{
-    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+    self, FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses, Reward,
+    RewardExt, SequenceLogProbs, Tokens,
 };
 use lipo::{Lists, labels};
 use ndarray::{Array0, Array1, Array2, Array3};
@@ -97,26 +98,43 @@ fn soft_targets_allocate_nothing_after_the_first_call() {
 }
 
 #[test]
-fn scores_and_labels_allocate_nothing() {
+fn scores_and_labels_allocate_nothing_after_the_first_call() {
     let tokens = Array3::<f32>::from_elem((2, 3, 4), -1.0);
-    let token_mask = tokens.map(|_| true);
+    let (token_mask, weights) = (tokens.map(|_| true), tokens.map(|token| 0.5 * token.abs()));
     let wins = Array3::<f32>::from_elem((2, 3, 3), 0.5);
-    let mut rows = Array2::zeros((2, 3));
+    let (mut rows, mut squares) = (Array2::zeros((2, 3)), wins.clone());
     let (mut scores, mut token_grad) = (rows.clone(), tokens.clone());
-    let reward = ImplicitReward::new(0.1).unwrap();
-    let free = ReferenceFreeReward::new(0.1).unwrap();
-    let of_f = FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap();
-    let log_probs = rows.map(|_: &f32| -1.0);
+    let (log_probs, mask) = (rows.map(|_: &f32| -1.0), rows.map(|_| true));
+    let betas = Array1::from_elem(2, 0.5);
+    let rewards: [Box<dyn Reward>; 4] = [
+        Box::new(ImplicitReward::new(0.1).unwrap()),
+        Box::new(ReferenceFreeReward::new(0.1).unwrap()),
+        Box::new(FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap()),
+        Box::new(FDivergenceReward::new(0.1, FDivergence::Alpha(0.5)).unwrap()),
+    ];
+    let workspace = &mut scores::Workspace::default();
     let count = allocations_of_the_second(|| {
-        SequenceLogProbs::Mean.log_probs_into(&tokens, &token_mask, &mut rows).unwrap();
-        reward.scores_into(&rows, &rows, None, &mut scores).unwrap();
-        labels::from_win_probabilities_into(&wins, None, &mut rows).unwrap();
-        reward.backward_into(&scores, &mut rows).unwrap();
-        free.scores_into(&log_probs, None, &mut scores).unwrap();
-        free.backward_into(&scores, &mut rows).unwrap();
-        of_f.scores_into(&log_probs, &log_probs, None, &mut scores).unwrap();
-        of_f.backward_into(&scores, &log_probs, &log_probs, None, &mut rows).unwrap();
-        SequenceLogProbs::Sum.backward_into(&rows, &token_mask, &mut token_grad).unwrap();
+        for sequence in [SequenceLogProbs::Sum, SequenceLogProbs::Mean] {
+            let masked = Tokens::new(&tokens, &token_mask);
+            sequence.log_probs_into(&masked, &mut rows, workspace).unwrap();
+            let weighted = Tokens::new(&tokens, &weights);
+            sequence.log_probs_into(&weighted, &mut rows, workspace).unwrap();
+            sequence.backward_into(&rows, &token_mask, &mut token_grad).unwrap();
+            sequence.backward_into(&rows, &weights, &mut token_grad).unwrap();
+        }
+        let responses = Responses::new(&log_probs, &log_probs).mask(&mask).betas(&betas);
+        for reward in &rewards {
+            reward.scores_into(&responses, &mut scores).unwrap();
+            reward.backward_into(&scores, &responses, &mut rows).unwrap();
+        }
+        for mask in [None, Some(&*mask)] {
+            labels::from_win_probabilities_into(&wins, mask, &mut rows).unwrap();
+            labels::from_ranks_into(&scores, mask, &mut rows).unwrap();
+            labels::win_probabilities_from_ranks_into(&scores, mask, &mut squares).unwrap();
+            labels::win_probabilities_from_rewards_into(&scores, mask, &mut squares).unwrap();
+        }
+        let wins = labels::WinProbabilities::new(&wins).mask(&mask).complementary(0.0);
+        wins.labels_into(&mut rows).unwrap();
     });
     assert_eq!(count, 0);
 }

@@ -61,11 +61,11 @@ def list_files(shape, folder):
     return [folder / f"{what}-{shape.lists}x{shape.size}" for what in ("scores", "labels")]
 
 
-def build(plain=False):
+def build(plain=False, threads=False):
     """Builds the driver as a user would build: release mode, no flags. Returns the program's path."""
-    target = TARGET / ("plain" if plain else "fast")
+    target = TARGET / ("plain" if plain else "threads" if threads else "fast")
     command = ["cargo", "build", "--release", "--quiet", "--manifest-path", HERE / "Cargo.toml"]
-    command += ["--target-dir", target] + ["--no-default-features"] * plain
+    command += ["--target-dir", target] + ["--no-default-features"] * plain + ["--features=rayon"] * threads
     # Flags of the caller's (`-C target-cpu=native`) would measure another program.
     environment = {name: value for name, value in os.environ.items() if "RUSTFLAGS" not in name}
     subprocess.run(command, check=True, env=environment)

@@ -48,6 +48,20 @@ class Rax:
         step = self.jax.jit(self.jax.value_and_grad(lambda s, labels: loss(s, labels, reduce_fn=total)))
         return lambda scores, labels: self.jax.block_until_ready(step(scores, labels))
 
+    def token_step(self, beta):
+        """A function of tokens [N, K, T] of policy and reference, their mask and win probabilities [N, K, K]
+        that gives the lambda-loss and its gradient by the policy's tokens."""
+        jnp, loss = self.jax.numpy, self.losses["lambda-loss"]
+
+        def value(policy, reference, mask, wins):
+            lists, size, _ = policy.shape
+            policy, reference = (jnp.where(mask, tokens, 0).sum(-1) for tokens in (policy, reference))
+            scores, psi = beta * (policy - reference), wins.mean(-1)
+            return loss(scores, psi, reduce_fn=jnp.sum) / (lists * size)
+
+        step = self.jax.jit(self.jax.value_and_grad(value))
+        return lambda *arrays: self.jax.block_until_ready(step(*arrays))
+
     def factor(self, name, size):
         """What this crate's figures are multiplied by to be Rax's."""
         return size if name == "lambda-loss" else 1.0
@@ -124,6 +138,13 @@ def main(library, dtype):
             numbers = (np.fromfile(file).reshape(-1, int(lists), int(size)).astype(TYPES[dtype]) for file in files)
             batches = [tuple(map(peer.array, batch)) for batch in zip(*numbers)]
             step, factor = peer.step(name), peer.factor(name, int(size))
+            answer = "ok"
+        elif command == "load-step":
+            _, lists, size, tokens, *files = words
+            lists, size, tokens = map(int, (lists, size, tokens))
+            policy, reference, mask, wins = (np.fromfile(file).reshape(lists, size, -1) for file in files)
+            batch = [array.astype(TYPES[dtype]) for array in (policy, reference)] + [mask != 0, wins.astype(TYPES[dtype])]
+            batches, step, factor = [tuple(map(peer.array, batch))], peer.token_step(beta=0.05), 1.0
             answer = "ok"
         elif command == "result":
             value, gradient = step(*batches[0])

@@ -1,6 +1,6 @@
 //! Pair losses: the pairs of a block, tile by tile.
 
-use super::block::{Block, Layout, ROWS, Wanted, extremes};
+use super::block::{Block, Layout, ROWS, Wanted, extremes, least_log};
 use super::columns::{PairSlots, TileWeight};
 use super::formula::{Family, Terms, TileFunction};
 use super::tile::{
@@ -22,6 +22,8 @@ pub(super) struct PairPlan<'a> {
     pub(super) tied: bool,
     /// Whether the arrays are of `f32`, while the block is not.
     pub(super) single: bool,
+    /// Whether the columns hold gains as exactly as they can.
+    pub(super) exact_gains: bool,
     /// Only pairs with one of the first `limit` items of the block.
     pub(super) limit: usize,
 }
@@ -154,7 +156,9 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Trust<'_, V> {
             if block.layout == Layout::InLanes {
                 greatest = V::all(token, greatest.greatest_lane());
             }
-            let enough = least_gap.above(greatest.times(V::Element::LEAST_GAP));
+            let limit =
+                if plan.exact_gains { V::Element::LEAST_EXACT_GAP } else { V::Element::LEAST_GAP };
+            let enough = least_gap.above(greatest.times(limit));
             trust = V::select(enough, trust, nan);
         }
         trust
@@ -163,12 +167,12 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Trust<'_, V> {
 
 /// What differs between `f32` and `f64` for the pair losses.
 pub(super) trait NativePairs: Real {
-    /// Gains that are relatively closer than this are left to a kernel that keeps more of them.
+    /// Gains made in vectors that are relatively closer than this are made anew, one by one.
     const LEAST_GAP: f64;
+    /// Gains that are relatively closer than this are left to a kernel that keeps more of them.
+    const LEAST_EXACT_GAP: f64;
     /// The least normal number.
     const LEAST_NORMAL: f64;
-    /// The least mean of logarithms that a product of their arguments tells exactly.
-    const LEAST_LOG: f64;
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>);
     fn weigh(weight: &dyn TileWeight, slots: PairSlots<'_, Self>);
@@ -178,9 +182,9 @@ pub(super) trait NativePairs: Real {
 
 #[cfg(feature = "simd")]
 impl NativePairs for f32 {
-    const LEAST_GAP: f64 = 1.0 / (1 << 24) as f64;
+    const LEAST_GAP: f64 = 1.0 / (1 << 25) as f64;
+    const LEAST_EXACT_GAP: f64 = Self::LEAST_GAP; // two numbers hold no more than vectors make
     const LEAST_NORMAL: f64 = 1.2e-38;
-    const LEAST_LOG: f64 = 4e-9; // 2⁻²⁸: the products are in f64
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>) {
         function.tile_single(terms);
@@ -196,9 +200,9 @@ impl NativePairs for f32 {
 }
 
 impl NativePairs for f64 {
-    const LEAST_GAP: f64 = 1.0 / (1 << 16) as f64;
+    const LEAST_GAP: f64 = 1.0 / (1 << 14) as f64;
+    const LEAST_EXACT_GAP: f64 = 1.0 / (1_u64 << 34) as f64;
     const LEAST_NORMAL: f64 = 2.3e-308;
-    const LEAST_LOG: f64 = 1e-290;
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>) {
         function.tile_double(terms);
@@ -497,16 +501,9 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Finish<'_, V> {
         }
         if let Way::LogisticSums(_) = plan.way {
             // Where all margins are large, the product of the 1 − q does not tell the q apart from 0.
-            let (items, lanes) = (block.items as f64, V::lanes());
-            let least = V::Element::LEAST_LOG * items * items;
-            for (lane, value) in values.iter_mut().enumerate().filter(|(_, value)| **value < least)
-            {
-                let in_lane = |k: usize| block.layout == Layout::InLanes || k % lanes == lane;
-                let mut slopes = block.out[0].iter().enumerate();
-                if slopes.any(|(k, slope)| in_lane(k) && *slope != V::Element::zero()) {
-                    *value = f64::NAN;
-                }
-            }
+            let items = block.items as f64;
+            let least = least_log::<V::Element>() * items * items;
+            block.distrust_small(values, least, V::lanes());
         }
     }
 }

@@ -1,10 +1,12 @@
 //! ψ and Ψ from ranks.
 
+use std::hint::select_unpredictable;
+
 use ndarray::{Array, ArrayRef, RemoveAxis};
 
 use super::responses::{Responses, check_finite, squares, win_probabilities_into};
-use crate::check::{in_order, same_shape};
-use crate::numeric::Sum;
+use crate::check::{in_order, same_shape, write_in_order};
+use crate::streams::{self, Stream};
 use crate::{Error, Real};
 
 /// The labels ψ `[.., K]` of ranks `[.., K]`: those of [`win_probabilities_from_ranks`].
@@ -42,13 +44,51 @@ pub fn from_ranks_into<F: Real, D: RemoveAxis>(
     same_shape("labels", labels.shape(), ranks.shape())?;
     let responses = Responses::new(mask, ranks.shape())?;
     check_finite("ranks", ranks, &responses)?;
-    let ranks = in_order(ranks);
-    for (k, label) in labels.iter_mut().enumerate() {
-        let mut sum = Sum::default();
-        responses.opponents(k).for_each(|j| sum.add(win_by_rank(ranks[k], ranks[j])));
-        *label = responses.mean(k, sum);
-    }
+    let (ranks, size) = (&*in_order(ranks), ranks.shape()[ranks.ndim() - 1]);
+    write_in_order(labels, |labels| {
+        streams::run(Shares { ranks, mask: responses.mask(), size, labels });
+    });
     Ok(())
+}
+
+/// The share of the list that each response ranks above, ties counting half.
+struct Shares<'a, F> {
+    ranks: &'a [F],
+    mask: Option<&'a [bool]>,
+    size: usize,
+    labels: &'a mut [F],
+}
+
+impl<F: Real> Stream for Shares<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { ranks, mask, size, labels } = self;
+        for (k, label) in labels.iter_mut().enumerate() {
+            let list = k / size * size..(k / size + 1) * size;
+            let (rank, ranks) = (ranks[k], &ranks[list.clone()]);
+            // Twice the number, which is whole.
+            let twice = |other: F| 2 * u64::from(rank < other) + u64::from(rank == other);
+            let (mut wins, mut count) = (0, size as f64);
+            match mask {
+                None => {
+                    for &other in ranks {
+                        wins += twice(other);
+                    }
+                }
+                Some(mask) => {
+                    let mut existing = 0;
+                    for (&other, &exists) in ranks.iter().zip(&mask[list]) {
+                        wins += u64::from(exists & mask[k]) * twice(other);
+                        existing += u64::from(exists);
+                    }
+                    count = existing.max(1) as f64;
+                }
+            }
+            *label = F::narrow(0.5 * wins as f64 / count);
+        }
+    }
 }
 
 /// Win probabilities Ψ `[.., K, K]` from ranks `[.., K]`: Ψ_kj = 1 where k ranks above j, 0 where it
@@ -91,10 +131,8 @@ pub fn win_probabilities_from_ranks_into<F: Real, D: RemoveAxis>(
 }
 
 /// 1 where the first rank is better, ½ where they tie, 0 where the second is.
-fn win_by_rank<F: Real>(rank: F, other: F) -> f64 {
-    match rank.partial_cmp(&other) {
-        Some(std::cmp::Ordering::Less) => 1.0,
-        Some(std::cmp::Ordering::Greater) => 0.0,
-        _ => 0.5,
-    }
+#[inline(always)]
+fn win_by_rank<F: Real>(rank: F, other: F) -> F {
+    let behind = select_unpredictable(rank == other, F::narrow(0.5), F::zero());
+    select_unpredictable(rank < other, F::one(), behind)
 }

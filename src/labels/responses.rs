@@ -1,9 +1,11 @@
 //! What the functions over arrays of Ψ, ranks and rewards share.
 
+use std::hint::select_unpredictable;
+
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 
-use crate::check::{Mask, finite, in_order, unravel, within};
-use crate::numeric::Sum;
+use crate::check::{Mask, finite, in_order, unravel, within, write_in_order};
+use crate::streams::{self, Stream, Within};
 use crate::{Error, Real};
 
 /// Ψ_kj as a function of what is known of k and of j.
@@ -12,7 +14,7 @@ pub(super) fn win_probabilities_into<F: Real, D: RemoveAxis>(
     known: &ArrayRef<F, D>,
     mask: Option<&ArrayRef<bool, D>>,
     wins: &mut ArrayRef<F, D::Larger>,
-    win: impl Fn(F, F) -> f64,
+    win: impl Fn(F, F) -> F + Copy,
 ) -> Result<(), Error> {
     let Some(&size) = known.shape().last() else {
         return Err(Error::Axes { what, least: 1, found: 0 });
@@ -24,13 +26,39 @@ pub(super) fn win_probabilities_into<F: Real, D: RemoveAxis>(
     }
     let responses = Responses::new(mask, known.shape())?;
     check_finite(what, known, &responses)?;
-    let known = in_order(known);
-    for (pair, out) in wins.iter_mut().enumerate() {
-        let (k, j) = responses.of_pair(pair);
-        let exist = responses.exist(k) && responses.exist(j);
-        *out = if exist { F::narrow(win(known[k], known[j])) } else { F::zero() };
-    }
+    let known = &*in_order(known);
+    write_in_order(wins, |wins| {
+        streams::run(Squares { known, mask: responses.mask.get(), size, win, wins });
+    });
     Ok(())
+}
+
+/// Fills squares of win probabilities.
+struct Squares<'a, F, W> {
+    known: &'a [F],
+    mask: Option<&'a [bool]>,
+    size: usize,
+    win: W,
+    wins: &'a mut [F],
+}
+
+impl<F: Real, W: Fn(F, F) -> F> Stream for Squares<'_, F, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { known, mask, size, win, wins } = self;
+        for (k, row) in wins.chunks_exact_mut(size.max(1)).enumerate() {
+            let list = k / size * size..(k / size + 1) * size;
+            for (out, &of_j) in row.iter_mut().zip(&known[list.clone()]) {
+                *out = win(known[k], of_j);
+            }
+            let Some(mask) = mask else { continue };
+            for (out, &exists) in row.iter_mut().zip(&mask[list]) {
+                *out = select_unpredictable(exists & mask[k], *out, F::zero());
+            }
+        }
+    }
 }
 
 /// The responses of lists of K, counted through the whole array, and which of them exist.
@@ -56,12 +84,6 @@ impl<'a> Responses<'a> {
         (list * self.size..(list + 1) * self.size).filter(|&j| self.exist(j))
     }
 
-    /// The existing responses that k is compared with, itself among them; none where k does not
-    /// exist.
-    pub(super) fn opponents(&self, k: usize) -> impl Iterator<Item = usize> + '_ {
-        self.of_list(k / self.size).filter(move |_| self.exist(k))
-    }
-
     /// The place of Ψ_kj in the flat array of win probabilities.
     pub(super) fn pair(&self, k: usize, j: usize) -> usize {
         k * self.size + j % self.size
@@ -73,10 +95,9 @@ impl<'a> Responses<'a> {
         (k, k / self.size * self.size + pair % self.size)
     }
 
-    /// The mean of a sum over the opponents of k.
-    pub(super) fn mean<F: Real>(&self, k: usize, sum: Sum) -> F {
-        let count = self.opponents(k).count().max(1) as f64;
-        F::narrow((sum.exact() / count.into()).round())
+    /// Which responses exist, where not all do.
+    pub(super) fn mask(&self) -> Option<&[bool]> {
+        self.mask.get()
     }
 }
 
@@ -107,8 +128,13 @@ pub(super) fn check_win_probabilities<F: Real, D: Dimension>(
     wins: &ArrayRef<F, D>,
     responses: &Responses<'_>,
 ) -> Result<(), Error> {
+    let numbers = &*in_order(wins);
+    let (size, mask) = (responses.size, responses.mask.get());
+    if streams::run(SquaresWithin { numbers, mask, size }) {
+        return Ok(());
+    }
     let probability = (|p| (0.0..=1.0).contains(&p), "in [0, 1]");
-    for (pair, &win) in wins.iter().enumerate() {
+    for (pair, &win) in numbers.iter().enumerate() {
         let (k, j) = responses.of_pair(pair);
         if responses.exist(k) && responses.exist(j) {
             within("win probabilities", win, probability, || unravel(pair, wins.shape()))?;
@@ -117,12 +143,44 @@ pub(super) fn check_win_probabilities<F: Real, D: Dimension>(
     Ok(())
 }
 
+/// Whether all win probabilities among responses that exist are in [0, 1].
+struct SquaresWithin<'a, F> {
+    numbers: &'a [F],
+    mask: Option<&'a [bool]>,
+    size: usize,
+}
+
+impl<F: Real> Stream for SquaresWithin<'_, F> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        let Self { numbers, mask, size } = self;
+        let (least, greatest) = (F::zero(), F::one());
+        let Some(mask) = mask else {
+            return Within { numbers, mask, least, greatest }.run();
+        };
+        let mut inside = true;
+        for (k, numbers) in numbers.chunks_exact(size.max(1)).enumerate() {
+            if mask[k] {
+                let mask = Some(&mask[k / size * size..(k / size + 1) * size]);
+                inside &= Within { numbers, mask, least, greatest }.run();
+            }
+        }
+        inside
+    }
+}
+
 pub(super) fn check_finite<F: Real, D: Dimension>(
     what: &'static str,
     known: &ArrayRef<F, D>,
     responses: &Responses<'_>,
 ) -> Result<(), Error> {
-    for (k, &value) in known.iter().enumerate().filter(|&(k, _)| responses.exist(k)) {
+    let (numbers, mask) = (&*in_order(known), responses.mask.get());
+    if streams::run(Within { numbers, mask, least: F::min_value(), greatest: F::max_value() }) {
+        return Ok(());
+    }
+    for (k, &value) in numbers.iter().enumerate().filter(|&(k, _)| responses.exist(k)) {
         finite(what, value, || unravel(k, known.shape()))?;
     }
     Ok(())

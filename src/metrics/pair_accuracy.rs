@@ -8,7 +8,7 @@
 use crate::List;
 use crate::metrics::{Extent, Metric, RankedList, Scratch, greatest_weight};
 use crate::numeric::Sum;
-use crate::ranking::{FEW, ScoreTies, argsort_descending, count_greater};
+use crate::ranking::{ScoreTies, argsort_descending, count_greater};
 
 /// Ordered pair accuracy: the share of the pairs ψ_i > ψ_j that the scores put in that order, a pair
 /// weighing w_i, i the preferred item. The accuracy of a reward model on preferences; with two labels
@@ -42,6 +42,9 @@ impl PairAccuracy {
         Self { ties }
     }
 }
+
+/// Up to this many items, each pair is looked at.
+const FEW: usize = 32;
 
 /// Room to count pairs.
 #[derive(Debug, Clone, Default)]

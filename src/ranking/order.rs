@@ -26,19 +26,18 @@ pub fn argsort_descending(keys: &[f64], order: &mut Vec<usize>) {
 }
 
 /// Up to this many keys are ranked by counting instead of sorting.
-pub(crate) const FEW: usize = 32;
+pub(super) const FEW: usize = 16;
 
 /// Fills `places` with the place of each of at most [`FEW`] keys in the order of
 /// [`argsort_descending`], and returns whether any keys are equal. None where a key is NaN or, unless
 /// equal keys go `by_index`, where any are equal; the places are then of no use.
 ///
 /// The place of a key is the number of keys that come before it. Counting takes K² comparisons, but
-/// has no branches that depend on the keys, and runs in vectors of fixed size: up to 32 keys that is
-/// faster than any sort.
+/// has no branches that depend on the keys, and runs in vectors of fixed size: that is faster than any
+/// sort.
 pub(super) fn rank_few(keys: &[f64], places: &mut [usize], by_index: bool) -> Option<bool> {
     match keys.len() {
         0..=8 => rank_padded::<8>(keys, places, by_index),
-        9..=16 => rank_padded::<16>(keys, places, by_index),
         _ => rank_padded::<FEW>(keys, places, by_index),
     }
 }
@@ -175,8 +174,7 @@ fn scatter(from: &[usize], to: &mut [usize], nth: u32, counts: &mut [u32]) {
 pub(crate) fn sort_greatest(values: &mut [f64], depth: usize) {
     match values.len() {
         0..=8 => sort_few::<8>(values),
-        9..=16 => sort_few::<16>(values),
-        17..=FEW => sort_few::<FEW>(values),
+        9..=FEW => sort_few::<FEW>(values),
         _ => {
             let falling = |a: &f64, b: &f64| b.total_cmp(a);
             if depth < values.len() && depth > 0 {

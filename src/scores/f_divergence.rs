@@ -13,8 +13,7 @@
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use super::{check_log_probs, checked_beta, scores_of_log_ratios};
-use crate::check::{Mask, same_shape};
+use super::{Responses, Reward, RewardExt, checked_beta};
 use crate::numeric::DoubleDouble;
 use crate::{Error, Real};
 
@@ -102,163 +101,115 @@ impl FDivergenceReward {
         self.divergence
     }
 
-    /// The scores of responses whose log-probabilities are given, all `[.., K]`.
+    /// The scores of responses whose log-probabilities are given, all `[.., K]`:
+    /// [`scores_over`](RewardExt::scores_over) without a mask.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] where the shapes differ, [`Error::NotFinite`] and [`Error::OutOfRange`] for
-    /// what is no log-probability.
+    /// Those of `scores_over`.
     pub fn scores<F: Real, D: Dimension>(
         &self,
         policy: &ArrayRef<F, D>,
         reference: &ArrayRef<F, D>,
     ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, reference, None, &mut scores)?;
-        Ok(scores)
-    }
-
-    /// [`scores`](Self::scores) of the responses where `mask` is true; the others may have any
-    /// log-probability, and get score 0.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`.
-    pub fn scores_masked<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        reference: &ArrayRef<F, D>,
-        mask: &ArrayRef<bool, D>,
-    ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, reference, Some(mask), &mut scores)?;
-        Ok(scores)
-    }
-
-    /// [`scores`](Self::scores), with or without a mask, written to the caller's array.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`; `scores` is then as it was.
-    pub fn scores_into<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        reference: &ArrayRef<F, D>,
-        mask: Option<&ArrayRef<bool, D>>,
-        scores: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        scores_of_log_ratios(policy, reference, mask, scores, |log_ratio| self.score(log_ratio))
+        self.scores_over(&Responses::new(policy, reference))
     }
 
     /// The chain rule: from ∂L/∂s to ∂L/∂log π, all `[.., K]`, at the log-probabilities that the
-    /// scores were made of.
+    /// scores were made of: [`backward_over`](RewardExt::backward_over) without a mask.
     ///
     /// # Errors
     ///
-    /// Those of [`scores`](Self::scores).
+    /// Those of `backward_over`.
     pub fn backward<F: Real, D: Dimension>(
         &self,
         grad: &ArrayRef<F, D>,
         policy: &ArrayRef<F, D>,
         reference: &ArrayRef<F, D>,
     ) -> Result<Array<F, D>, Error> {
-        let mut grad_log_probs = Array::zeros(grad.raw_dim());
-        self.backward_into(grad, policy, reference, None, &mut grad_log_probs)?;
-        Ok(grad_log_probs)
-    }
-
-    /// [`backward`](Self::backward), with or without a mask, written to the caller's array, 0
-    /// where the mask is false.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`; `grad_log_probs` is then as it was.
-    pub fn backward_into<F: Real, D: Dimension>(
-        &self,
-        grad: &ArrayRef<F, D>,
-        policy: &ArrayRef<F, D>,
-        reference: &ArrayRef<F, D>,
-        mask: Option<&ArrayRef<bool, D>>,
-        grad_log_probs: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        same_shape("reference log-probabilities", reference.shape(), policy.shape())?;
-        same_shape("gradient of the scores", grad.shape(), policy.shape())?;
-        let out = grad_log_probs;
-        same_shape("gradient of the log-probabilities", out.shape(), policy.shape())?;
-        let mask = Mask::new(mask, policy.shape())?;
-        check_log_probs("policy log-probabilities", policy, &mask)?;
-        check_log_probs("reference log-probabilities", reference, &mask)?;
-        let places = grad.iter().zip(policy.iter().zip(reference));
-        for (item, (out, (&slope, (&policy, &reference)))) in out.iter_mut().zip(places).enumerate()
-        {
-            *out = if mask.exists(item) {
-                let log_ratio = DoubleDouble::difference(policy.widen(), reference.widen());
-                F::narrow(self.chain(slope.widen(), log_ratio))
-            } else {
-                F::zero()
-            };
-        }
-        Ok(())
-    }
-
-    /// β [f′(u) − f′(1)] at x = log u.
-    fn score(self, x: DoubleDouble) -> DoubleDouble {
-        let beta = DoubleDouble::from(self.beta);
-        match self.divergence {
-            FDivergence::ReverseKl => x * self.beta,
-            FDivergence::ForwardKl => times_one_minus_exp(beta, -x),
-            FDivergence::Alpha(alpha) => {
-                let exponent = x * -alpha;
-                // (1 − e^−αx)/α is x where αx is this small, and may be too small to divide.
-                if exponent.hi.abs() < 1e-30 {
-                    x * self.beta
-                } else {
-                    times_one_minus_exp(beta / alpha.into(), exponent)
-                }
-            }
-            FDivergence::JensenShannon => log_twice_sigmoid(x) * self.beta,
-        }
-    }
-
-    /// β slope ∂f′(u)/∂x at x = log u.
-    fn chain(self, slope: f64, x: DoubleDouble) -> f64 {
-        if slope == 0.0 || !slope.is_finite() {
-            return slope; // whatever positive number it is multiplied with
-        }
-        match self.divergence {
-            FDivergence::ReverseKl => self.beta * slope,
-            FDivergence::ForwardKl => self.chain_through_exp(slope, -x),
-            FDivergence::Alpha(alpha) => self.chain_through_exp(slope, x * -alpha),
-            FDivergence::JensenShannon => {
-                let exp = (-x.abs()).exp();
-                let part = if x.hi > 0.0 { exp } else { DoubleDouble::ONE };
-                (part / (DoubleDouble::ONE + exp) * self.beta * slope).round()
-            }
-        }
-    }
-
-    /// β slope e^y, where e^y alone may be beyond the range.
-    fn chain_through_exp(self, slope: f64, y: DoubleDouble) -> f64 {
-        let root = (y * 0.5).exp();
-        ((root * slope) * (root * self.beta)).round()
+        self.backward_over(grad, &Responses::new(policy, reference))
     }
 }
 
-/// a (1 − e^y) for a > 0.
-fn times_one_minus_exp(a: DoubleDouble, y: DoubleDouble) -> DoubleDouble {
-    if y.hi < 80.0 {
-        return -(y.exp_m1() * a);
+impl Reward for FDivergenceReward {
+    /// β [f′(u) − f′(1)] at x = log u.
+    fn score(&self, x: f64) -> f64 {
+        match self.divergence {
+            FDivergence::ReverseKl => self.beta * x,
+            FDivergence::ForwardKl => self.one_minus_exp((-x).into(), 1.0),
+            FDivergence::Alpha(alpha) => {
+                let exponent = DoubleDouble::product(-alpha, x);
+                // (1 − e^−αx)/α is x where αx is this small, and may be too small to divide.
+                if exponent.hi.abs() < 1e-30 {
+                    self.beta * x
+                } else {
+                    self.one_minus_exp(exponent, alpha)
+                }
+            }
+            FDivergence::JensenShannon => self.beta * log_twice_sigmoid(x),
+        }
     }
-    // In halves, since e^y may be beyond the range where a makes up for it; 1 is nothing beside it.
-    let root = (y * 0.5).exp();
-    -(a * root * root)
+
+    /// β grad ∂f′(u)/∂x at x = log u.
+    fn chain(&self, grad: f64, x: f64) -> f64 {
+        self.chain_with_lost(grad, x, 0.0)
+    }
+
+    fn chain_with_lost(&self, grad: f64, x: f64, lost: f64) -> f64 {
+        if grad == 0.0 || !grad.is_finite() {
+            return grad; // whatever positive number it is multiplied with
+        }
+        match self.divergence {
+            FDivergence::ReverseKl => self.beta * grad,
+            FDivergence::ForwardKl => {
+                self.chain_through_exp(grad, DoubleDouble { hi: -x, lo: -lost })
+            }
+            FDivergence::Alpha(alpha) => {
+                let DoubleDouble { hi, lo } = DoubleDouble::product(-alpha, x);
+                self.chain_through_exp(grad, DoubleDouble { hi, lo: lo - alpha * lost })
+            }
+            FDivergence::JensenShannon => {
+                let exp = (-x.abs()).exp();
+                let part = if x > 0.0 { exp * (1.0 - lost) } else { 1.0 };
+                part / (1.0 + exp) * self.beta * grad
+            }
+        }
+    }
+
+    fn coefficient(&self) -> Option<f64> {
+        (self.divergence == FDivergence::ReverseKl).then_some(self.beta)
+    }
+}
+
+impl FDivergenceReward {
+    /// β (1 − e^y) / α.
+    fn one_minus_exp(self, y: DoubleDouble, alpha: f64) -> f64 {
+        if y.hi < 80.0 {
+            return -(y.hi.exp_m1() + y.lo * y.hi.exp()) / alpha * self.beta;
+        }
+        // 1 is nothing beside e^y, which may be beyond the range where β makes up for it.
+        let root = root_of_exp(y);
+        -(root * self.beta) * root / alpha
+    }
+
+    /// β grad e^y, where e^y alone may be beyond the range.
+    fn chain_through_exp(self, grad: f64, y: DoubleDouble) -> f64 {
+        let root = root_of_exp(y);
+        (root * grad) * (root * self.beta)
+    }
+}
+
+/// e^(y/2), to first order in what rounding took from y.
+fn root_of_exp(y: DoubleDouble) -> f64 {
+    let root = (0.5 * y.hi).exp();
+    root * (1.0 + 0.5 * y.lo)
 }
 
 /// log(2u / (1 + u)) at x = log u.
-fn log_twice_sigmoid(x: DoubleDouble) -> DoubleDouble {
-    if x.hi.abs() < 1.0 {
-        return -((-x).exp_m1() * 0.5).ln_1p();
+fn log_twice_sigmoid(x: f64) -> f64 {
+    if x.abs() < 1.0 {
+        return -(0.5 * (-x).exp_m1()).ln_1p();
     }
-    let below = if x.hi < 0.0 { x } else { DoubleDouble::ZERO };
-    DoubleDouble::LN_2 + below - (-x.abs()).exp().ln_1p()
+    let below = if x < 0.0 { x } else { 0.0 };
+    std::f64::consts::LN_2 + below - (-x.abs()).exp().ln_1p()
 }

@@ -4,14 +4,14 @@
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use super::{checked_beta, scale, scale_into, scores_of_log_ratios};
+use super::{Responses, Reward, RewardExt, checked_beta, scaled};
 use crate::{Error, Real};
 
 /// The implicit reward s_k = β (log π(y_k|x) − log π_ref(y_k|x)) of LiPO and DPO.
 ///
-/// Log-probabilities are natural logarithms, finite and at most 0; up to 10⁻³ passes for rounding,
-/// above it a loss (a negated log-probability) has most likely been passed. A score beyond the type
-/// is ±∞, which [`Lists`](crate::Lists) then report.
+/// Log-probabilities are natural logarithms, finite and at most 0; up to 0.1 passes for rounding,
+/// above it a loss (a negated log-probability) has most likely been passed. [`Responses::at_most`]
+/// sets another bound. A score beyond the type is ±∞, which [`Lists`](crate::Lists) then report.
 ///
 /// ```
 /// use lipo::scores::ImplicitReward;
@@ -45,72 +45,39 @@ impl ImplicitReward {
         self.beta
     }
 
-    /// The scores of responses whose log-probabilities are given, all `[.., K]`.
+    /// The scores of responses whose log-probabilities are given, all `[.., K]`:
+    /// [`scores_over`](RewardExt::scores_over) without a mask.
     ///
     /// # Errors
     ///
-    /// [`Error::Shape`] where the shapes differ, [`Error::NotFinite`] and [`Error::OutOfRange`] for
-    /// what is no log-probability.
+    /// Those of `scores_over`.
     pub fn scores<F: Real, D: Dimension>(
         &self,
         policy: &ArrayRef<F, D>,
         reference: &ArrayRef<F, D>,
     ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, reference, None, &mut scores)?;
-        Ok(scores)
+        self.scores_over(&Responses::new(policy, reference))
     }
 
-    /// [`scores`](Self::scores) of the responses where `mask` is true; the others may have any
-    /// log-probability, and get score 0.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`.
-    pub fn scores_masked<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        reference: &ArrayRef<F, D>,
-        mask: &ArrayRef<bool, D>,
-    ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, reference, Some(mask), &mut scores)?;
-        Ok(scores)
-    }
-
-    /// [`scores`](Self::scores), with or without a mask, written to the caller's array.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`; `scores` is then as it was.
-    pub fn scores_into<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        reference: &ArrayRef<F, D>,
-        mask: Option<&ArrayRef<bool, D>>,
-        scores: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        scores_of_log_ratios(policy, reference, mask, scores, |log_ratio| log_ratio * self.beta)
-    }
-
-    /// The chain rule: from ∂L/∂s to ∂L/∂log π, `[.., K]` each; ∂L/∂log π = β ∂L/∂s.
+    /// The chain rule: from ∂L/∂s to ∂L/∂log π, both `[.., K]`; ∂L/∂log π = β ∂L/∂s.
     ///
     /// Masked responses need no mask here: their gradient is 0 and stays 0.
     #[must_use]
     pub fn backward<F: Real, D: Dimension>(&self, grad: &ArrayRef<F, D>) -> Array<F, D> {
-        scale(self.beta, grad)
+        scaled(self.beta, grad)
+    }
+}
+
+impl Reward for ImplicitReward {
+    fn score(&self, log_ratio: f64) -> f64 {
+        self.beta * log_ratio
     }
 
-    /// [`backward`](Self::backward) written to the caller's array.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] where the shapes differ.
-    pub fn backward_into<F: Real, D: Dimension>(
-        &self,
-        grad: &ArrayRef<F, D>,
-        grad_log_probs: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        scale_into(self.beta, grad, grad_log_probs)
+    fn chain(&self, grad: f64, _log_ratio: f64) -> f64 {
+        self.beta * grad
+    }
+
+    fn coefficient(&self) -> Option<f64> {
+        Some(self.beta)
     }
 }

@@ -4,8 +4,7 @@
 
 use ndarray::{Array, ArrayRef, Dimension};
 
-use super::{check_log_probs, checked_beta, scale, scale_into};
-use crate::check::{Mask, same_shape};
+use super::{Responses, Reward, RewardExt, checked_beta, scaled};
 use crate::{Error, Real};
 
 /// The reference-free reward s_k = β log π(y_k|x), of SLiC-HF and CPO; of length-averaged
@@ -46,75 +45,43 @@ impl ReferenceFreeReward {
         self.beta
     }
 
-    /// The scores of responses whose log-probabilities are given, `[.., K]` each.
+    /// The scores of responses whose log-probabilities are given, both `[.., K]`:
+    /// [`scores_over`](RewardExt::scores_over) without a mask.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFinite`] and [`Error::OutOfRange`] for what is no log-probability.
+    /// Those of `scores_over`.
     pub fn scores<F: Real, D: Dimension>(
         &self,
         policy: &ArrayRef<F, D>,
     ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, None, &mut scores)?;
-        Ok(scores)
+        self.scores_over(&Responses::reference_free(policy))
     }
 
-    /// [`scores`](Self::scores) of the responses where `mask` is true; the others may have any
-    /// log-probability, and get score 0.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores`, and [`Error::Shape`] where the shapes differ.
-    pub fn scores_masked<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        mask: &ArrayRef<bool, D>,
-    ) -> Result<Array<F, D>, Error> {
-        let mut scores = Array::zeros(policy.raw_dim());
-        self.scores_into(policy, Some(mask), &mut scores)?;
-        Ok(scores)
-    }
-
-    /// [`scores`](Self::scores), with or without a mask, written to the caller's array.
-    ///
-    /// # Errors
-    ///
-    /// Those of `scores_masked`; `scores` is then as it was.
-    pub fn scores_into<F: Real, D: Dimension>(
-        &self,
-        policy: &ArrayRef<F, D>,
-        mask: Option<&ArrayRef<bool, D>>,
-        scores: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        same_shape("scores", scores.shape(), policy.shape())?;
-        let mask = Mask::new(mask, policy.shape())?;
-        check_log_probs("policy log-probabilities", policy, &mask)?;
-        for (item, (score, &policy)) in scores.iter_mut().zip(policy).enumerate() {
-            let exists = mask.exists(item);
-            *score = if exists { F::narrow(self.beta * policy.widen()) } else { F::zero() };
-        }
-        Ok(())
-    }
-
-    /// The chain rule: from ∂L/∂s to ∂L/∂log π, `[.., K]` each; ∂L/∂log π = β ∂L/∂s.
+    /// The chain rule: from ∂L/∂s to ∂L/∂log π, both `[.., K]`; ∂L/∂log π = β ∂L/∂s.
     ///
     /// Masked responses need no mask here: their gradient is 0 and stays 0.
     #[must_use]
     pub fn backward<F: Real, D: Dimension>(&self, grad: &ArrayRef<F, D>) -> Array<F, D> {
-        scale(self.beta, grad)
+        scaled(self.beta, grad)
+    }
+}
+
+/// The reference of the responses, where there is one, is not looked at.
+impl Reward for ReferenceFreeReward {
+    fn score(&self, log_prob: f64) -> f64 {
+        self.beta * log_prob
     }
 
-    /// [`backward`](Self::backward) written to the caller's array.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Shape`] where the shapes differ.
-    pub fn backward_into<F: Real, D: Dimension>(
-        &self,
-        grad: &ArrayRef<F, D>,
-        grad_log_probs: &mut ArrayRef<F, D>,
-    ) -> Result<(), Error> {
-        scale_into(self.beta, grad, grad_log_probs)
+    fn chain(&self, grad: f64, _log_prob: f64) -> f64 {
+        self.beta * grad
+    }
+
+    fn coefficient(&self) -> Option<f64> {
+        Some(self.beta)
+    }
+
+    fn uses_reference(&self) -> bool {
+        false
     }
 }

@@ -128,11 +128,7 @@ pub fn subjects() -> Vec<Subject> {
             || of_pairs(Hinge::new(0.0).unwrap()),
             |c| unweighted(c, by::hinge(0.0)),
         ),
-        new(
-            "pair-logistic",
-            || Box::new(PairLogistic),
-            |c| unweighted(c, by::logistic()),
-        ),
+        new("pair-logistic", || Box::new(PairLogistic), |c| unweighted(c, by::logistic())),
         new(
             "smoothed logistic",
             || of_pairs(SmoothedLogistic::new(0.1).unwrap()),
@@ -195,7 +191,7 @@ pub fn subjects() -> Vec<Subject> {
         .scores_by_index(),
         new(
             "lambda-loss, constant discount",
-            || weighted_logistic(GainDifference::default()),
+            || weighted_logistic(GainDifference::dcg()),
             |c| lambda(c, Lambda { discount: by::Discount::Constant, ..Lambda::default() }),
         )
         .labels(Labels::Gain),

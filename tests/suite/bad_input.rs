@@ -18,7 +18,7 @@ use lipo::losses::{
     Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge, PairLoss, Reduction,
     RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
 };
-use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::scores::{self, ImplicitReward, Responses, RewardExt, SequenceLogProbs, Tokens};
 use lipo::{Error, Lists, Real, labels, ranking};
 use ndarray::{
     Array, Array1, Array2, Array3, ArrayD, ArrayRef, Dim, Dimension, Ix1, Ix2, Ix3, IxDyn, array,
@@ -518,9 +518,9 @@ fn log_probabilities() {
     let reward = ImplicitReward::new(0.1).unwrap();
     let good = array![[-1.0, -2.0], [0.0, -4.0]];
     let mask = array![[true, true], [false, true]];
-    let range = "a log-probability, at most 0 (or 0.001, rounded)";
+    let range = "a log-probability, at most 0 (or 0.1, rounded)";
     let (policy, reference) = ("policy log-probabilities", "reference log-probabilities");
-    for value in [NAN, INFINITY, -INFINITY, 0.0011, 35.0] {
+    for value in [NAN, INFINITY, -INFINITY, 0.101, 35.0] {
         let expected = |what, index: &[usize]| {
             if value.is_finite() {
                 out_of_range(what, index, value, range)
@@ -533,10 +533,11 @@ fn log_probabilities() {
         for (inputs, what) in [((&bad, &good), policy), ((&good, &bad), reference)] {
             let expected = expected(what, &[1, 1]);
             assert_error(reward.scores(inputs.0, inputs.1), &expected);
-            assert_error(reward.scores_masked(inputs.0, inputs.1, &mask), &expected);
-            for mask in [None, Some(&*mask)] {
+            let responses = Responses::new(inputs.0, inputs.1);
+            for responses in [responses, responses.mask(&mask)] {
+                assert_error(reward.scores_over(&responses), &expected);
                 assert_refused(good.raw_dim(), &expected, |out| {
-                    reward.scores_into(inputs.0, inputs.1, mask, out)
+                    reward.scores_into(&responses, out)
                 });
             }
         }
@@ -549,20 +550,114 @@ fn log_probabilities() {
         for sequence in [SequenceLogProbs::Sum, SequenceLogProbs::Mean] {
             assert_error(sequence.log_probs(&tokens, &token_mask), &expected);
             assert_refused(good.raw_dim(), &expected, |out| {
-                sequence.log_probs_into(&tokens, &token_mask, out)
+                let tokens = Tokens::new(&tokens, &token_mask);
+                sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
             });
         }
     }
     assert_eq!(
         out_of_range(policy, &[1], 35.0, range).to_string(),
-        "policy log-probabilities[1] is 3.5e1, which is not a log-probability, at most 0 (or 0.001, \
+        "policy log-probabilities[1] is 3.5e1, which is not a log-probability, at most 0 (or 0.1, \
          rounded)"
     );
     // Rounding above 0 passes, and whatever is masked.
     let mut odd = good.clone();
-    odd[[1, 1]] = 1e-3;
+    odd[[1, 1]] = 0.0625;
     odd[[1, 0]] = NAN;
-    assert!(reward.scores_masked(&odd, &odd, &mask).is_ok());
+    let odd = Responses::new(&odd, &odd).mask(&mask);
+    assert!(reward.scores_over(&odd).is_ok());
+    // The bound is the caller's.
+    assert!(reward.scores_over(&odd.at_most(0.0625)).is_ok());
+    let range = "a log-probability, at most the bound that was set";
+    let expected = out_of_range(policy, &[1, 1], 0.0625, range);
+    assert_error(reward.scores_over(&odd.at_most(0.01)), &expected);
+    for bound in [-0.1, NAN] {
+        let error = reward.scores_over(&odd.at_most(bound)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("the greatest log-probability is {bound}, which is not at least 0")
+        );
+    }
+}
+
+#[test]
+fn the_bound_of_log_probabilities_is_the_callers() {
+    fn holds<F: Real>() {
+        let array = |x: f64| Array2::from_elem((2, 3), F::narrow(x));
+        let mask = Array2::from_elem((2, 3), true);
+        let passes = |x: f64, bound: Option<f64>| {
+            let array = array(x);
+            let (tokens, responses) =
+                (Tokens::new(&array, &mask), Responses::reference_free(&array));
+            let tokens = bound.map_or(tokens, |bound| tokens.at_most(bound));
+            let responses = bound.map_or(responses, |bound| responses.at_most(bound));
+            let reward = ImplicitReward::new(1.0).unwrap();
+            let results = [
+                reward.scores_over(&responses).is_ok(),
+                SequenceLogProbs::Sum.log_probs_over(&tokens).is_ok(),
+                SequenceLogProbs::Mean.log_probs_over(&tokens).is_ok(),
+            ];
+            assert!(results == [results[0]; 3], "{x}, {bound:?}: {results:?}");
+            results[0]
+        };
+        // What `bf16` rounds to, the bound itself, what is just above.
+        assert!(passes(0.0625, None) && passes(0.1, None) && !passes(0.1000001, None));
+        assert!(passes(0.0, Some(0.0)) && !passes(1e-30, Some(0.0)) && passes(-1e30, Some(0.0)));
+        assert!(passes(3.5, Some(3.5)) && !passes(3.500001, Some(3.5)));
+        assert!(passes(1e30, Some(INFINITY)) && !passes(INFINITY, Some(INFINITY)));
+        assert!(!passes(-INFINITY, Some(INFINITY)) && !passes(NAN, Some(INFINITY)));
+        assert!(!passes(-1.0, Some(NAN)) && !passes(-1.0, Some(-1.0)));
+    }
+    holds::<f32>();
+    holds::<f64>();
+}
+
+#[test]
+fn token_weights_and_betas() {
+    let tokens = array![[-1.0, -2.0], [NAN, -4.0]];
+    let good = array![[1.0, 0.5], [0.0, 2.0]];
+    let (sequence, grad) = (SequenceLogProbs::Mean, array![1.0, 2.0]);
+    assert_eq!(sequence.log_probs(&tokens, &good), Ok(array![-4.0 / 3.0, -4.0]));
+    for value in [NAN, INFINITY, -INFINITY, -1e-300] {
+        let mut weights = good.clone();
+        weights[[1, 1]] = value;
+        let expected = if value.is_finite() {
+            out_of_range("token weights", &[1, 1], value, "at least 0")
+        } else {
+            not_finite("token weights", &[1, 1], value)
+        };
+        assert_error(sequence.log_probs(&tokens, &weights), &expected);
+        assert_error(sequence.backward(&grad, &weights), &expected);
+        assert_refused(grad.raw_dim(), &expected, |out| {
+            let tokens = Tokens::new(&tokens, &weights);
+            sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
+        });
+        assert_refused(good.raw_dim(), &expected, |out| {
+            sequence.backward_into(&grad, &weights, out)
+        });
+    }
+    let expected = shape("token weights", &[2, 2], &[1, 2]);
+    assert_error(sequence.log_probs(&tokens, &array![[1.0, 1.0]]), &expected);
+
+    let (log_probs, reward) =
+        (array![[-1.0, -2.0], [-3.0, -4.0]], ImplicitReward::new(1.0).unwrap());
+    let responses = Responses::reference_free(&log_probs);
+    for value in [NAN, INFINITY, 0.0, -0.5] {
+        let betas = array![0.5, value];
+        let expected = if value.is_finite() {
+            out_of_range("betas", &[1], value, "positive")
+        } else {
+            not_finite("betas", &[1], value)
+        };
+        let responses = responses.betas(&betas);
+        assert_refused(good.raw_dim(), &expected, |out| reward.scores_into(&responses, out));
+        assert_refused(good.raw_dim(), &expected, |out| {
+            reward.backward_into(&good, &responses, out)
+        });
+    }
+    let betas = array![0.5];
+    let expected = shape("betas", &[2], &[1]);
+    assert_error(reward.scores_over(&responses.betas(&betas)), &expected);
 }
 
 #[test]
@@ -572,28 +667,34 @@ fn shapes_of_scores() {
     let (mask, other_mask) = (good.mapv(|_| true), other.mapv(|_| true));
     let expected = shape("reference log-probabilities", &[2, 3], &[3, 2]);
     assert_error(reward.scores(&good, &other), &expected);
-    assert_error(reward.scores_masked(&good, &other, &mask), &expected);
-    assert_refused(good.raw_dim(), &expected, |out| reward.scores_into(&good, &other, None, out));
+    let oblong = Responses::new(&good, &other).mask(&mask);
+    assert_error(reward.scores_over(&oblong), &expected);
+    assert_refused(good.raw_dim(), &expected, |out| reward.scores_into(&oblong, out));
+    let responses = Responses::new(&good, &good);
     let expected = shape("mask", &[2, 3], &[3, 2]);
-    assert_error(reward.scores_masked(&good, &good, &other_mask), &expected);
+    assert_error(reward.scores_over(&responses.mask(&other_mask)), &expected);
     assert_refused(good.raw_dim(), &expected, |out| {
-        reward.scores_into(&good, &good, Some(&other_mask), out)
+        reward.scores_into(&responses.mask(&other_mask), out)
     });
     let expected = shape("scores", &[2, 3], &[3, 2]);
-    assert_refused(other.raw_dim(), &expected, |out| reward.scores_into(&good, &good, None, out));
+    assert_refused(other.raw_dim(), &expected, |out| reward.scores_into(&responses, out));
+    let expected = shape("gradient of the scores", &[2, 3], &[3, 2]);
+    assert_error(reward.backward_over(&other, &responses), &expected);
     let expected = shape("gradient of the log-probabilities", &[2, 3], &[3, 2]);
-    assert_refused(other.raw_dim(), &expected, |out| reward.backward_into(&good, out));
+    assert_refused(other.raw_dim(), &expected, |out| reward.backward_into(&good, &responses, out));
 
     let sequence = SequenceLogProbs::Mean;
     let row = Array1::from_elem(2, -1.0);
-    let expected = shape("mask", &[2, 3], &[3, 2]);
+    let expected = shape("token mask", &[2, 3], &[3, 2]);
     assert_error(sequence.log_probs(&good, &other_mask), &expected);
     assert_refused(row.raw_dim(), &expected, |out| {
-        sequence.log_probs_into(&good, &other_mask, out)
+        let tokens = Tokens::new(&good, &other_mask);
+        sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
     });
     let expected = shape("log-probabilities", &[2], &[3]);
     assert_refused(array![0.0, 0.0, 0.0].raw_dim(), &expected, |out| {
-        sequence.log_probs_into(&good, &mask, out)
+        let tokens = Tokens::new(&good, &mask);
+        sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
     });
     let expected = shape("gradient of the log-probabilities", &[3], &[2]);
     assert_error(sequence.backward(&row, &other_mask), &expected);
@@ -608,7 +709,8 @@ fn shapes_of_scores() {
     let expected = axes("token log-probabilities", 1);
     assert_error(sequence.log_probs(&scalar, &scalar_mask), &expected);
     assert_refused(scalar.raw_dim(), &expected, |out| {
-        sequence.log_probs_into(&scalar, &scalar_mask, out)
+        let tokens = Tokens::new(&scalar, &scalar_mask);
+        sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
     });
     assert_error(sequence.backward(&scalar, &scalar_mask), &axes("token mask", 1));
     assert_refused(scalar.raw_dim(), &axes("token mask", 1), |out| {
@@ -632,7 +734,7 @@ fn win_probabilities() {
             not_finite("win probabilities", &[1, 0, 1], value)
         };
         assert_error(labels::from_win_probabilities(&wins), &expected);
-        assert_error(labels::from_win_probabilities_masked(&wins, &mask), &expected);
+        assert_error(labels::WinProbabilities::new(&wins).mask(&mask).labels(), &expected);
         assert_error(labels::symmetrised(&wins), &expected);
         for mask in [None, Some(&*mask)] {
             assert_refused(mask_shape(&good), &expected, |out| {
@@ -644,13 +746,52 @@ fn win_probabilities() {
         for k in [0, 1] {
             let mut mask = mask.clone();
             mask[[1, k]] = false;
-            assert!(labels::from_win_probabilities_masked(&wins, &mask).is_ok());
+            assert!(labels::WinProbabilities::new(&wins).mask(&mask).labels().is_ok());
         }
     }
     assert_eq!(
         out_of_range("win probabilities", &[1, 0, 1], 50.0, range).to_string(),
         "win probabilities[1, 0, 1] is 5e1, which is not in [0, 1]"
     );
+}
+
+#[test]
+fn win_probabilities_that_do_not_add_up() {
+    let wins = array![[[0.5, 0.75], [0.25, 0.5]], [[0.5, 1.0], [0.0, 0.5]]];
+    let checked = |wins: &Array3<f64>, tolerance| {
+        labels::WinProbabilities::new(wins).complementary(tolerance).labels()
+    };
+    assert_eq!(checked(&wins, 0.0), labels::from_win_probabilities(&wins));
+    for (place, by, what, index, is) in [
+        ([1, 1, 1], -0.5, "diagonal win probabilities", [1, 1, 1], 0.0),
+        ([0, 0, 0], 0.25, "diagonal win probabilities", [0, 0, 0], 0.75),
+        ([1, 1, 0], 0.25, "sums of opposite win probabilities", [1, 0, 1], 1.25),
+        ([0, 0, 1], -0.5, "sums of opposite win probabilities", [0, 0, 1], 0.5),
+    ] {
+        let mut wrong = wins.clone();
+        wrong[place] += by;
+        let range = if what.starts_with('d') {
+            "½, within the tolerance"
+        } else {
+            "1, within the tolerance"
+        };
+        let expected = out_of_range(what, &index, is, range);
+        assert_error(checked(&wrong, 0.2), &expected);
+        assert_refused(mask_shape(&wrong), &expected, |out| {
+            labels::WinProbabilities::new(&wrong).complementary(0.2).labels_into(out)
+        });
+        // Within the tolerance, not asked for, or masked.
+        assert_eq!(checked(&wrong, 0.5), labels::from_win_probabilities(&wrong));
+        let mut mask = array![[true, true], [true, true]];
+        mask[[place[0], place[1]]] = false;
+        let masked = labels::WinProbabilities::new(&wrong).mask(&mask);
+        assert_eq!(masked.complementary(0.0).labels(), masked.labels());
+    }
+    for tolerance in [-1e-9, NAN] {
+        let range = "at least 0";
+        let expected = Error::Parameter { name: "tolerance", value: tolerance, range };
+        assert_error(checked(&wins, tolerance), &expected);
+    }
 }
 
 fn mask_shape(wins: &Array3<f64>) -> Ix2 {
@@ -680,7 +821,7 @@ fn shapes_of_win_probabilities() {
     let mask = array![[true, true], [true, true]];
     let expected = shape("win probabilities", &[2, 2, 2], &[2, 2, 3]);
     assert_error(labels::from_win_probabilities(&oblong), &expected);
-    assert_error(labels::from_win_probabilities_masked(&oblong, &mask), &expected);
+    assert_error(labels::WinProbabilities::new(&oblong).mask(&mask).labels(), &expected);
     assert_error(labels::symmetrised(&oblong), &expected);
     assert_refused(mask_shape(&oblong), &expected, |out| {
         labels::from_win_probabilities_into(&oblong, None, out)
@@ -690,7 +831,7 @@ fn shapes_of_win_probabilities() {
     let wins = Array3::from_elem((2, 2, 2), 0.5);
     let other_mask = array![[true, true, true]];
     let expected = shape("mask", &[2, 2], &[1, 3]);
-    assert_error(labels::from_win_probabilities_masked(&wins, &other_mask), &expected);
+    assert_error(labels::WinProbabilities::new(&wins).mask(&other_mask).labels(), &expected);
     assert_symmetrised_refused(&wins, Some(&other_mask), &expected);
     let expected = shape("labels", &[2, 2], &[1, 3]);
     assert_refused(Ix2(1, 3), &expected, |out| {
@@ -1147,7 +1288,8 @@ fn scores_of_all_bit_patterns() {
                 return;
             };
             count.see("scores", &reward.scores(&policy, &reference), wide);
-            count.see("masked", &reward.scores_masked(&policy, &reference, &mask), wide);
+            let responses = Responses::new(&policy, &reference).mask(&mask);
+            count.see("masked", &reward.scores_over(&responses), wide);
             no_new_nan(&grad, &reward.backward(&grad));
         });
         count.assert_accepted(0.6);
@@ -1183,7 +1325,7 @@ fn labels_of_all_bit_patterns() {
 
             let of_wins = labels::from_win_probabilities(&wins);
             see_unit("labels of wins", of_wins.map(|psi| wide(&psi)));
-            let of_wins = labels::from_win_probabilities_masked(&wins, &mask);
+            let of_wins = labels::WinProbabilities::new(&wins).mask(&mask).labels();
             see_unit("labels of masked wins", of_wins.map(|psi| wide(&psi)));
             see_unit("labels of ranks", labels::from_ranks(&known).map(|psi| wide(&psi)));
             let of_ranks = labels::win_probabilities_from_ranks(&known);
@@ -1265,12 +1407,15 @@ fn arrays_of_all_shapes() {
         let (policy, reference) = (-&scores, -&labels);
         let reward = ImplicitReward::new(0.1).unwrap();
         saw(reward.scores(&policy, &reference).is_ok());
-        saw(reward.scores_masked(&policy, &reference, &mask).is_ok());
-        saw(reward.scores_into(&policy, &reference, Some(&mask), &mut grad).is_ok());
-        saw(reward.backward_into(&policy, &mut grad).is_ok());
+        let responses = Responses::new(&policy, &reference).mask(&mask);
+        saw(reward.scores_over(&responses).is_ok());
+        saw(reward.scores_into(&responses, &mut grad).is_ok());
+        saw(reward.backward_over(&policy, &responses).is_ok());
+        saw(reward.backward_into(&policy, &responses, &mut grad).is_ok());
         let sequence = SequenceLogProbs::Mean;
         saw(sequence.log_probs(&policy, &mask).is_ok());
-        saw(sequence.log_probs_into(&policy, &mask, &mut values).is_ok());
+        let (tokens, workspace) = (Tokens::new(&policy, &mask), &mut scores::Workspace::default());
+        saw(sequence.log_probs_into(&tokens, &mut values, workspace).is_ok());
         saw(sequence.backward(&list_weights, &mask).is_ok());
         saw(sequence.backward_into(&list_weights, &mask, &mut grad).is_ok());
         saw(labels::from_ranks(&scores).is_ok());
@@ -1281,7 +1426,9 @@ fn arrays_of_all_shapes() {
         saw(labels::win_probabilities_from_rewards_into(&scores, None, &mut wins).is_ok());
         wins.fill(0.5);
         saw(labels::from_win_probabilities(&wins).is_ok());
-        saw(labels::from_win_probabilities_masked(&wins, &mask).is_ok());
+        let checked = labels::WinProbabilities::new(&wins).complementary(0.0);
+        saw(checked.labels().is_ok());
+        saw(checked.mask(&mask).labels_into(&mut grad).is_ok());
         saw(labels::from_win_probabilities_into(&wins, Some(&mask), &mut grad).is_ok());
         let symmetrised = labels::symmetrised(&wins);
         saw(symmetrised.is_ok());

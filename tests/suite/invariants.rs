@@ -17,7 +17,8 @@ use lipo::losses::{
     PairLoss, PointMse, PointSigmoid, Reduction, Softmax, Total, Workspace,
 };
 use lipo::scores::{
-    FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
+    self, FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses,
+    RewardExt, SequenceLogProbs, Tokens,
 };
 use lipo::{Error, Lists, Real, labels};
 use ndarray::{
@@ -362,25 +363,26 @@ fn layouts_do_not_matter_to_scores_and_labels() {
 
     let reward = ImplicitReward::new(0.1).unwrap();
     assert_layouts_do_not_matter("scores", &rows, &row_shape, |policy, out| {
-        reward.scores_into(policy, &reference.view(), Some(&mask), out)
+        reward.scores_into(&Responses::new(policy, &reference.view()).mask(&mask), out)
     });
     assert_layouts_do_not_matter("reward backward", &rows, &row_shape, |grad, out| {
-        reward.backward_into(grad, out)
+        reward.backward_into(grad, &Responses::reference_free(grad).mask(&mask), out)
     });
     let free = ReferenceFreeReward::new(0.1).unwrap();
     assert_layouts_do_not_matter("reference-free scores", &rows, &row_shape, |policy, out| {
-        free.scores_into(policy, Some(&mask), out)
+        free.scores_into(&Responses::reference_free(policy).mask(&mask), out)
     });
     let of_f = FDivergenceReward::new(0.1, FDivergence::JensenShannon).unwrap();
     assert_layouts_do_not_matter("f-divergence scores", &rows, &row_shape, |policy, out| {
-        of_f.scores_into(policy, &reference.view(), Some(&mask), out)
+        of_f.scores_into(&Responses::new(policy, &reference.view()).mask(&mask), out)
     });
     assert_layouts_do_not_matter("f-divergence backward", &rows, &row_shape, |grad, out| {
-        of_f.backward_into(grad, grad, &reference.view(), Some(&mask), out)
+        of_f.backward_into(grad, &Responses::new(grad, &reference.view()).mask(&mask), out)
     });
     for sequence in [SequenceLogProbs::Sum, SequenceLogProbs::Mean] {
         assert_layouts_do_not_matter("log_probs", &-&cube, &row_shape, |tokens, out| {
-            sequence.log_probs_into(tokens, &cube_mask, out)
+            let tokens = Tokens::new(tokens, &cube_mask);
+            sequence.log_probs_into(&tokens, out, &mut scores::Workspace::default())
         });
         assert_layouts_do_not_matter("tokens backward", &rows, &cube_shape, |grad, out| {
             sequence.backward_into(grad, &cube_mask, out)
@@ -446,11 +448,13 @@ impl Made {
             square
         };
         let reward = ImplicitReward::new(0.1).unwrap();
+        let responses = Responses::new(policy, reference);
+        let responses = mask.map_or(responses, |mask| responses.mask(mask));
         let mut symmetrised = labels::symmetrised(&Array2::zeros((size, size))).unwrap();
         labels::symmetrised_into(wins, mask, &mut symmetrised).unwrap();
         Self {
             rows: vec![
-                ("scores", row(&|out| reward.scores_into(policy, reference, mask, out))),
+                ("scores", row(&|out| reward.scores_into(&responses, out))),
                 (
                     "labels of wins",
                     row(&|out| labels::from_win_probabilities_into(wins, mask, out)),

@@ -9,7 +9,7 @@ use crate::common::{
     assert_all_close, assert_close, for_all, hinge, log_1p_exp, losses, sigmoid, slope,
 };
 use lipo::losses::{ListMle, Loss, LossExt, PairHinge, PairLogistic, Softmax};
-use lipo::scores::{ImplicitReward, SequenceLogProbs};
+use lipo::scores::{ImplicitReward, Responses, RewardExt, SequenceLogProbs};
 use lipo::{Lists, Real, labels};
 use ndarray::{Array, Array1, Array2, Array3, array};
 use proptest::prelude::*;
@@ -161,7 +161,8 @@ impl Tokens {
     ) -> (f64, Array2<f64>) {
         let log_probs = |tokens| sequence.log_probs(tokens, &self.token_mask).unwrap();
         let (policy, reference) = (log_probs(policy), log_probs(&self.reference));
-        let scores = self.reward.scores_masked(&policy, &reference, &self.mask).unwrap();
+        let responses = Responses::new(&policy, &reference).mask(&self.mask);
+        let scores = self.reward.scores_over(&responses).unwrap();
         let lists = Lists::dense(&scores, &self.labels).mask(&self.mask).build().unwrap();
         loss.reduced(&lists, lipo::losses::Reduction::MeanOverLists).unwrap()
     }

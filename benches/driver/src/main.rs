@@ -6,12 +6,15 @@
 //! | command | answer |
 //! |---|---|
 //! | `load LOSS DTYPE LISTS SIZE SCORES LABELS` | `ok`; the files hold batches of LISTS × SIZE items |
+//! | `load-step DTYPE LISTS SIZE TOKENS POLICY REFERENCE MASK WINS` | `ok`; the input of [`step`] |
 //! | `result GRADIENT` | the value of the first batch; its gradient goes to the file |
 //! | `time SECONDS` | how many calls that took, and the least time of one in nanoseconds |
 //! | `count` | `ok`, after one call of [`counted`], whose instructions callgrind counts |
 //! | `features` | the machine's instruction sets |
 //!
 //! Numbers in files are f64 in the machine's byte order, whatever the type of the arrays.
+
+mod step;
 
 use std::hint::black_box;
 use std::io::{BufRead, Write};
@@ -42,6 +45,16 @@ fn main() -> Fallible<()> {
                 case = Some(match dtype {
                     "f32" => Box::new(Case::<f32>::load(name, shape, scores, labels)?),
                     "f64" => Box::new(Case::<f64>::load(name, shape, scores, labels)?),
+                    _ => return Err(format!("no type is called {dtype}").into()),
+                });
+                "ok".to_owned()
+            }
+            ["load-step", dtype, lists, size, tokens, policy, reference, mask, wins] => {
+                let shape = (lists.parse()?, size.parse()?, tokens.parse()?);
+                let files = [policy, reference, mask, wins];
+                case = Some(match dtype {
+                    "f32" => Box::new(step::Step::<f32>::load(shape, files)?),
+                    "f64" => Box::new(step::Step::<f64>::load(shape, files)?),
                     _ => return Err(format!("no type is called {dtype}").into()),
                 });
                 "ok".to_owned()
@@ -98,12 +111,10 @@ struct Case<F> {
 impl<F: Real> Case<F> {
     fn load(name: &str, shape: (usize, usize), scores: &str, labels: &str) -> Fallible<Self> {
         let batches = |path| -> Fallible<Vec<Array2<F>>> {
-            let bytes = std::fs::read(path)?;
-            let (numbers, []) = bytes.as_chunks() else { return Err("a number is cut off".into()) };
-            let number = |&bytes| F::narrow(f64::from_ne_bytes(bytes));
-            let batches = numbers
-                .chunks(shape.0 * shape.1)
-                .map(|batch| Array2::from_shape_vec(shape, batch.iter().map(number).collect()));
+            let numbers = numbers(path)?;
+            let batches = numbers.chunks(shape.0 * shape.1).map(|batch| {
+                Array2::from_shape_vec(shape, batch.iter().copied().map(F::narrow).collect())
+            });
             Ok(batches.collect::<Result<_, _>>()?)
         };
         Ok(Self {
@@ -138,6 +149,13 @@ impl<F: Real> Call for Case<F> {
         std::fs::write(gradient, bytes)?;
         Ok(value.widen())
     }
+}
+
+/// The numbers of a file.
+fn numbers(path: &str) -> Fallible<Vec<f64>> {
+    let bytes = std::fs::read(path)?;
+    let (numbers, []) = bytes.as_chunks() else { return Err("a number is cut off".into()) };
+    Ok(numbers.iter().copied().map(f64::from_ne_bytes).collect())
 }
 
 /// How many calls fit into a time, at least one, and the least time of one in nanoseconds.

@@ -1,5 +1,6 @@
 //! Runs one loss on lists from files, again and again, as a trainer calls it: `Lists` is built and
-//! checked, value and gradient come from a `&dyn Loss` into arrays that are there already.
+//! checked, value and gradient come from a `&dyn Loss` into arrays that are there already. LOSS is a
+//! name in `losses.rs`; with `+diagonal` behind it the diagonal of the Hessian is computed as well.
 //!
 //! Commands come one a line on standard input, and each is answered by one line:
 //!
@@ -14,6 +15,7 @@
 //!
 //! Numbers in files are f64 in the machine's byte order, whatever the type of the arrays.
 
+mod losses;
 mod step;
 
 use std::hint::black_box;
@@ -21,10 +23,7 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
-    Softmax, Workspace,
-};
+use lipo::losses::{Diagonal, Loss, LossExt, Reduction, Workspace};
 use lipo::{Lists, Real};
 use ndarray::Array2;
 
@@ -78,19 +77,6 @@ fn main() -> Fallible<()> {
     Ok(())
 }
 
-fn loss(name: &str) -> Fallible<Box<dyn Loss>> {
-    Ok(match name {
-        "point-mse" => Box::new(PointMse),
-        "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
-        "list-mle" => Box::new(ListMle),
-        "softmax" => Box::new(Softmax),
-        "lambda-loss" => Box::new(LambdaLoss::default()),
-        _ => return Err(format!("no loss is called {name}").into()),
-    })
-}
-
 /// A loss and its lists, whatever their type.
 trait Call {
     /// Value and gradient of the next batch; after the last one comes the first.
@@ -102,6 +88,8 @@ trait Call {
 
 struct Case<F> {
     loss: Box<dyn Loss>,
+    /// The diagonal of the Hessian, for a loss that is run with it.
+    diagonal: Option<Array2<F>>,
     batches: Vec<(Array2<F>, Array2<F>)>,
     next: usize,
     grad: Array2<F>,
@@ -117,8 +105,10 @@ impl<F: Real> Case<F> {
             });
             Ok(batches.collect::<Result<_, _>>()?)
         };
+        let (loss, with_diagonal) = losses::named(name)?;
         Ok(Self {
-            loss: loss(name)?,
+            loss,
+            diagonal: with_diagonal.then(|| Array2::zeros(shape)),
             batches: batches(scores)?.into_iter().zip(batches(labels)?).collect(),
             next: 0,
             grad: Array2::zeros(shape),
@@ -131,14 +121,21 @@ impl<F: Real> Case<F> {
         self.next = (self.next + 1) % self.batches.len();
         let lists = Lists::dense(black_box(scores), black_box(labels)).build()?;
         let loss: &dyn Loss = black_box(&*self.loss);
-        loss.reduced_into(&lists, Reduction::Sum, &mut self.grad, &mut self.workspace)
+        let (grad, workspace) = (&mut self.grad, &mut self.workspace);
+        match &mut self.diagonal {
+            None => loss.reduced_into(&lists, Reduction::Sum, grad, workspace),
+            Some(diagonal) => {
+                let (which, results) = (Diagonal::Exact, (&mut **grad, &mut **diagonal));
+                loss.reduced_with_diagonal_into(&lists, Reduction::Sum, which, results, workspace)
+            }
+        }
     }
 }
 
 impl<F: Real> Call for Case<F> {
     fn call(&mut self) {
         let value = self.step().expect("`result` has shown that the lists are valid");
-        black_box((value, &self.grad));
+        black_box((value, &self.grad, &self.diagonal));
     }
 
     fn result(&mut self, gradient: &Path) -> Fallible<f64> {

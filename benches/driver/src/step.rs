@@ -68,7 +68,7 @@ impl<F: Real> Step<F> {
         labels::from_win_probabilities_into(black_box(&self.wins), None, &mut self.psi)?;
         let lists = Lists::dense(&self.scores, &self.psi).build()?;
         let (grad, workspace) = (&mut self.grad, &mut self.workspace);
-        let loss = LambdaLoss::default();
+        let loss = LambdaLoss;
         let value = loss.reduced_into(&lists, Reduction::MeanOverLists, grad, workspace)?;
         reward.backward_into(grad, &responses, &mut self.grad_log_probs)?;
         sequence.backward_into(&self.grad_log_probs, &self.mask, &mut self.grad_tokens)?;

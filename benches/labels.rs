@@ -12,8 +12,8 @@ use std::time::Duration;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use lipo::Error;
 use lipo::labels::{
-    BradleyTerry, Comparison, Comparisons, Newman, Outcome, PlackettLuce, RankCentrality, Rankings,
-    Ties, average_win_rate,
+    BradleyTerry, Comparison, Comparisons, Estimator, Newman, Outcome, PlackettLuce,
+    RankCentrality, Rankings, Ties, average_win_rate, bootstrap,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
@@ -41,9 +41,9 @@ fn records(items: usize, count: usize) -> Vec<Comparison> {
     (0..count).map(record).collect()
 }
 
-type Estimator = fn(&Comparisons) -> Result<f64, Error>;
+type Estimate = fn(&Comparisons) -> Result<f64, Error>;
 
-const ESTIMATORS: [(&str, Estimator); 6] = [
+const ESTIMATORS: [(&str, Estimate); 6] = [
     ("average-win-rate", |votes| Ok(average_win_rate(votes)?[0])),
     ("bradley-terry", |votes| Ok(BradleyTerry::default().fit(votes)?.strengths[0])),
     ("davidson", |votes| Ok(BradleyTerry::default().ties(Ties::Davidson).fit(votes)?.strengths[0])),
@@ -66,6 +66,15 @@ fn comparisons(criterion: &mut Criterion) {
                 bencher.iter(|| estimator(black_box(&votes)).unwrap());
             });
         }
+        let model = BradleyTerry::default();
+        let fit = model.fit(&votes).unwrap();
+        group.bench_function("resample", |bencher| {
+            let estimate = |votes: &Comparisons| Ok(model.fit_from(votes, &fit)?.labels());
+            bencher.iter(|| bootstrap(black_box(&votes), 1, 0.9, 1, estimate).unwrap());
+        });
+        group.bench_function("labels", |bencher| {
+            bencher.iter(|| black_box(&fit).labels::<f64>());
+        });
         group.finish();
     }
 }
@@ -76,7 +85,7 @@ fn rankings(criterion: &mut Criterion) {
     for (items, count) in [(59, 1_000_u64), (1_000, 10_000)] {
         let mut rng = StdRng::seed_from_u64(42);
         let theta = strengths(items, &mut rng);
-        let mut rankings = Rankings::new(items);
+        let mut rankings = Rankings::new(items).unwrap();
         for _ in 0..count {
             let mut list: Vec<(f64, usize)> = rand::seq::index::sample(&mut rng, items, 20)
                 .into_iter()

@@ -11,7 +11,7 @@
 
 use lipo::Error;
 use lipo::labels::{
-    self, BradleyTerry, Comparison, Comparisons, Fit, Outcome, Prior, cyclic_pairs,
+    self, BradleyTerry, Comparison, Comparisons, Estimator, Fit, Outcome, Prior, cyclic_pairs,
     informative_pairs, random_pairs, sorted_pairs,
 };
 use ndarray::{Array1, Array2};
@@ -84,9 +84,9 @@ fn fit(
 ) -> Result<Fit, Error> {
     let (items, rng) = (wins.nrows(), &mut StdRng::seed_from_u64(seed));
     let start = match design {
-        Design::Random => random_pairs(items, m, seed),
-        Design::Cyclic => cyclic_pairs(items, m),
-        Design::Sorted | Design::Informative => cyclic_pairs(items, m.min(items)),
+        Design::Random => random_pairs(items, m, seed)?,
+        Design::Cyclic => cyclic_pairs(items, m)?,
+        Design::Sorted | Design::Informative => cyclic_pairs(items, m.min(items))?,
     };
     let mut asked = ask(wins, &start, answer, rng)?;
     let mut count = start.len();
@@ -110,8 +110,8 @@ fn fit(
 fn unasked(asked: &Comparisons, design: &[(usize, usize)], budget: usize) -> Vec<(usize, usize)> {
     let mut times = Array2::<f64>::zeros((asked.items(), asked.items()));
     for pair in asked.pairs() {
-        times[[pair.first, pair.second]] += pair.total();
-        times[[pair.second, pair.first]] += pair.total();
+        times[[pair.first(), pair.second()]] += pair.total();
+        times[[pair.second(), pair.first()]] += pair.total();
     }
     let mut pairs = design[..asked.items() * (asked.items() - 1) / 2].to_vec();
     pairs.sort_by(|&a, &b| times[a].total_cmp(&times[b]));

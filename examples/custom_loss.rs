@@ -1,5 +1,5 @@
-//! Losses of one's own beside those of the crate: a point loss by one per-list function, a pair loss
-//! by one pair function.
+//! Losses of one's own beside those of the crate: a point function, a pair function and a pair weight,
+//! each written once, and as fast as the built-in ones.
 //!
 //!     cargo run --example custom_loss
 //!
@@ -7,54 +7,70 @@
 //! column checks the gradients against central differences.
 
 use lipo::losses::{
-    LambdaWeight, Loss, LossExt, PairFunction, PairLogistic, PairLoss, PairTerm, Reduction,
-    Scratch, Unweighted,
+    LambdaWeight, Loss, LossExt, Number, Pair, PairFunction, PairLogistic, PairLoss, PairTerm,
+    PairWeight, Point, PointFunction, PointLoss, PointTerm, RankedList, Reduction, WeightColumns,
 };
-use lipo::{Error, List, Lists};
+use lipo::{Error, Lists};
 use ndarray::{Array1, array};
 
 /// The Huber loss of each item, Σ_k w_k h(s_k − ψ_k): h(d) = d²/2 where |d| ≤ δ, else δ|d| − δ²/2.
-struct PointHuber {
+#[derive(Debug)]
+struct Huber {
     delta: f64,
 }
 
-impl Loss for PointHuber {
-    fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
-        let mut value = 0.0;
-        for (k, (score, label)) in list.scores().iter().zip(list.labels()).enumerate() {
-            let distance: f64 = score - label;
-            let clamped = distance.clamp(-self.delta, self.delta);
-            value += list.weight(k) * clamped * (distance - clamped / 2.0);
-            grad[k] = list.weight(k) * clamped;
-        }
-        value
-    }
+lipo::formula! {
+    impl PointFunction for Huber {
+        const EXPONENTIAL: bool = false;
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
-        list.len() as u64
+        fn at<N: Number>(&self, point: Point<N>) -> PointTerm<N> {
+            let distance = point.score - point.label;
+            let delta = distance.constant(self.delta);
+            let clamped = distance.min(delta).max(-delta);
+            let value = clamped * (distance - clamped.times(0.5));
+            let curvature = distance.constant(1.0).keep(delta.above(distance.abs()));
+            PointTerm::new(value, clamped, curvature)
+        }
     }
 }
 
 /// φ(d) = max(0, 1 − d)².
+#[derive(Debug)]
 struct SquaredHinge;
 
-impl PairFunction for SquaredHinge {
-    fn at(&self, margin: f64) -> PairTerm {
-        let short = (1.0 - margin).max(0.0);
-        let curvature = if short > 0.0 { 2.0 } else { 0.0 };
-        PairTerm { value: short * short, slope: -2.0 * short, curvature }
+lipo::formula! {
+    impl PairFunction for SquaredHinge {
+        const EXPONENTIAL: bool = false;
+
+        fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
+            let (zero, two) = (pair.margin.constant(0.0), pair.margin.constant(2.0));
+            let short = (pair.margin.constant(1.0) - pair.margin).max(zero);
+            PairTerm::new(short * short, -(short + short), two.keep(short.above(zero)))
+        }
+    }
+}
+
+/// Δ_ij = |ψ_i − ψ_j| · |1/τ_i² − 1/τ_j²|, τ being the ranks by score.
+#[derive(Debug)]
+struct InverseSquare;
+
+impl PairWeight for InverseSquare {
+    fn fill(&self, ranked: &RankedList<'_>, columns: &mut WeightColumns) {
+        for (item, &label) in ranked.list().labels().iter().enumerate() {
+            let rank = ranked.ranking().rank(item) as f64;
+            columns.set_gain(item, label);
+            columns.set_discount(item, 1.0 / (rank * rank));
+        }
     }
 }
 
 fn main() -> Result<(), Error> {
-    let losses: [(&str, Box<dyn Loss>); 4] = [
-        ("huber", Box::new(PointHuber { delta: 0.5 })),
-        ("squared hinge", Box::new(PairLoss { function: SquaredHinge, weight: Unweighted })),
-        (
-            "squared hinge, DCG",
-            Box::new(PairLoss { function: SquaredHinge, weight: LambdaWeight::dcg() }),
-        ),
-        ("pair-logistic", Box::new(PairLogistic::default())),
+    let losses: [(&str, Box<dyn Loss>); 5] = [
+        ("huber", Box::new(PointLoss::new(Huber { delta: 0.5 }))),
+        ("squared hinge", Box::new(PairLoss::unweighted(SquaredHinge))),
+        ("squared hinge, DCG", Box::new(PairLoss::new(SquaredHinge, LambdaWeight::dcg()))),
+        ("squared hinge, 1/τ²", Box::new(PairLoss::new(SquaredHinge, InverseSquare))),
+        ("pair-logistic", Box::new(PairLogistic)),
     ];
 
     // Two lists, of three items and of two; the last item is padding.
@@ -66,7 +82,7 @@ fn main() -> Result<(), Error> {
         loss.reduced(&lists, Reduction::MeanOverLists)
     };
 
-    println!("{:18}  {:>7}  {:42}  off by", "loss", "value", "gradient");
+    println!("{:19}  {:>7}  {:42}  off by", "loss", "value", "gradient");
     for (name, loss) in &losses {
         let (value, grad) = reduced(&**loss, &scores)?;
         let mut off = 0.0_f64;
@@ -80,7 +96,7 @@ fn main() -> Result<(), Error> {
             let difference = at(scores[k] + step)? - at(scores[k] - step)?;
             off = off.max((difference / (2.0 * step) - grad[k]).abs());
         }
-        println!("{name:18}  {value:7.4}  {:42}  {off:.0e}", format!("{grad:.3}"));
+        println!("{name:19}  {value:7.4}  {:42}  {off:.0e}", format!("{grad:.3}"));
     }
     Ok(())
 }

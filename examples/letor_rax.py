@@ -1,4 +1,4 @@
-"""The linear scorer of letor.rs with losses computed by Rax: the same features, first weights, batches,
+"""The linear scorer of letor with losses computed by Rax: the same features, first weights, batches,
 optimiser and number of epochs, so that what differs is the loss.
 
     pip install rax==0.4.0 jax==0.10.2
@@ -27,7 +27,7 @@ import rax
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_platforms", "cpu")
 
-BATCH, RATE = 16, 0.002  # letor.rs's defaults
+BATCH, RATE = 16, 0.002  # letor's defaults
 SHOWN = ["ndcg_1", "ndcg_3", "ndcg_5", "ndcg_10", "map"]
 
 

@@ -1,8 +1,9 @@
-//! LiPO's Algorithm 1 for one batch, and DPO as its special case for pairs.
+//! LiPO's Algorithm 1 for one batch, how well the batch is ranked, and DPO as the special case for pairs.
 //!
 //!     cargo run --example quickstart
 
 use lipo::losses::{LambdaLoss, LossExt, PairLogistic};
+use lipo::metrics::{MetricExt, Ndcg};
 use lipo::{Error, labels, scores::ImplicitReward};
 use ndarray::array;
 
@@ -23,11 +24,15 @@ fn main() -> Result<(), Error> {
     let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
     let grad_log_probs = reward.backward(&grad);
 
+    // Does the policy prefer what the reward model prefers? 1 is the labels' order.
+    let ndcg = Ndcg::default().mean(&scores, &psi)?;
+
     println!("LiPO-λ, K = 3");
     println!("  scores      {scores:.4}");
     println!("  labels      {psi:.4}");
     println!("  loss        {loss:.6}");
     println!("  ∂L/∂log π   {grad_log_probs:.6}");
+    println!("  NDCG        {ndcg:.6}");
 
     // A pair of a chosen and a rejected response, labelled by rank, under the pair-logistic loss is
     // DPO: -log σ(β [(log π_w - log ref_w) - (log π_l - log ref_l)]).

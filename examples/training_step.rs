@@ -6,14 +6,20 @@
 //! A response is a sequence of T tokens. A linear policy turns the features of the position into
 //! logits over the vocabulary; the log-probabilities of the K sampled responses give scores, a
 //! hidden reward gives the labels, and the loss's gradient goes back to the policy's weights. The
-//! loss falls and the policy's scores come to order the responses as their labels do.
+//! loss falls, and the policy's scores come to order the responses as their labels do: the pair accuracy
+//! (the share of pairs in the right order, ½ for a tie) and NDCG rise.
 
 use lipo::losses::{LossExt, PairLogistic};
+use lipo::metrics::{MetricExt, Ndcg, PairAccuracy};
+use lipo::ranking::ScoreTies;
 use lipo::scores::{ImplicitReward, SequenceLogProbs};
 use lipo::{Error, labels};
 use ndarray::{Array, Array1, Array2, Array3, Axis, Dimension, ShapeBuilder};
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
+
+mod support;
+use support::stats::log_softmax;
 
 const PROMPTS: usize = 64;
 const RESPONSES: usize = 6;
@@ -27,6 +33,9 @@ fn main() -> Result<(), Error> {
     let mut rng = StdRng::seed_from_u64(7);
     let data = Data::sample(&mut rng)?;
     let reward = ImplicitReward::new(0.1)?;
+    // At first all scores tie: that is worth what a random order is worth.
+    let pair_accuracy = PairAccuracy::default().ties(ScoreTies::Expected);
+    let ndcg = Ndcg::default().ties(ScoreTies::Expected);
 
     // The policy starts as the reference: all scores are 0 and tie.
     let reference = 0.3 * normals((FEATURES, VOCABULARY), &mut rng);
@@ -34,7 +43,7 @@ fn main() -> Result<(), Error> {
     let reference_log_probs =
         SequenceLogProbs::Sum.log_probs(&data.token_log_probs(&reference), &data.token_mask)?;
 
-    println!("step    loss  pair accuracy");
+    println!("step    loss  pair accuracy   NDCG");
     for step in 0..=STEPS {
         // Forward: tokens -> responses -> scores -> loss.
         let tokens = data.token_log_probs(&weights);
@@ -43,7 +52,9 @@ fn main() -> Result<(), Error> {
         let (loss, grad) = PairLogistic::default().value_and_grad(&scores, &data.labels)?;
 
         if [0, 1, 2, 5, 10, 20, 50, 100, 200, STEPS].contains(&step) {
-            println!("{step:4}  {loss:6.4}  {:13.3}", pair_accuracy(&scores, &data.labels));
+            let accuracy = pair_accuracy.mean(&scores, &data.labels)?;
+            let ndcg = ndcg.mean(&scores, &data.labels)?;
+            println!("{step:4}  {loss:6.4}  {accuracy:13.3}  {ndcg:5.3}");
         }
 
         // Back: scores -> responses -> tokens -> weights.
@@ -95,9 +106,9 @@ impl Data {
         let mut log_probs = Array3::zeros(self.tokens.dim());
         for n in 0..PROMPTS {
             for t in 0..TOKENS {
-                let log_softmax = self.log_softmax(weights, n, t);
+                let log_policy = self.log_policy(weights, n, t);
                 for k in 0..RESPONSES {
-                    log_probs[[n, k, t]] = log_softmax[self.tokens[[n, k, t]]];
+                    log_probs[[n, k, t]] = log_policy[self.tokens[[n, k, t]]];
                 }
             }
         }
@@ -110,7 +121,7 @@ impl Data {
         for n in 0..PROMPTS {
             for t in 0..TOKENS {
                 // ∂log softmax(z)_v/∂z = one-hot(v) - softmax(z)
-                let softmax = self.log_softmax(weights, n, t).exp();
+                let softmax = self.log_policy(weights, n, t).exp();
                 let mut grad_logits = Array1::zeros(VOCABULARY);
                 for k in 0..RESPONSES {
                     let slope = grad_tokens[[n, k, t]];
@@ -125,27 +136,10 @@ impl Data {
         grad
     }
 
-    fn log_softmax(&self, weights: &Array2<f64>, prompt: usize, position: usize) -> Array1<f64> {
-        let logits = self.features.index_axis(Axis(0), prompt).row(position).dot(weights);
-        let greatest = logits.fold(f64::NEG_INFINITY, |a, &b| a.max(b));
-        let log_sum = greatest + (&logits - greatest).exp().sum().ln();
-        logits - log_sum
+    /// log π of each word of the vocabulary.
+    fn log_policy(&self, weights: &Array2<f64>, prompt: usize, position: usize) -> Array1<f64> {
+        log_softmax(self.features.index_axis(Axis(0), prompt).row(position).dot(weights))
     }
-}
-
-/// The share of the pairs with different labels that the scores order as the labels do; ½ for ties.
-fn pair_accuracy(scores: &Array2<f64>, labels: &Array2<f64>) -> f64 {
-    let (mut right, mut pairs) = (0.0, 0.0);
-    for (scores, labels) in scores.rows().into_iter().zip(labels.rows()) {
-        for i in 0..RESPONSES {
-            for j in (0..RESPONSES).filter(|&j| labels[i] > labels[j]) {
-                right +=
-                    if scores[i] == scores[j] { 0.5 } else { f64::from(scores[i] > scores[j]) };
-                pairs += 1.0;
-            }
-        }
-    }
-    right / pairs
 }
 
 fn normals<D: Dimension>(shape: impl ShapeBuilder<Dim = D>, rng: &mut impl Rng) -> Array<f64, D> {

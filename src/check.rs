@@ -128,7 +128,7 @@ mod tests {
     fn unravel_counts_the_last_axis_fastest() {
         assert_eq!(unravel(7, &[2, 3, 4]), [0, 1, 3]);
         assert_eq!(unravel(23, &[2, 3, 4]), [1, 2, 3]);
-        assert_eq!(unravel(0, &[]), []);
+        assert!(unravel(0, &[]).is_empty());
         assert_eq!(unravel(0, &[3, 0]), [0, 0]);
     }
 }

@@ -36,11 +36,14 @@ mod run;
 mod softmax;
 mod strategy;
 mod tile;
+#[cfg(test)]
+mod tests;
 
 pub use batch::Workspace;
 pub(crate) use batch::{Outputs, evaluate};
 pub use block::Diagonal;
 pub use columns::{Factors, PairWeight, RankedList, TileWeight, Unweighted, WeightColumns};
+pub(crate) use formula::tile_of_margins;
 pub use formula::{Family, Pair, PairFunction, PairTerm, TileFunction};
 pub use in_order::PositionWeights;
 pub use points::{Point, PointFunction, PointTerm, RunFunction};

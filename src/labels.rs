@@ -10,8 +10,9 @@
 //! | Ψ of a judge with a bias for what it is shown first | [`symmetrised`] before |
 //! | an order of all | [`from_ranks`], [`win_probabilities_from_ranks`] |
 //! | pointwise rewards | [`win_probabilities_from_rewards`] (Bradley–Terry) |
-//! | votes, ties, ratings, Ψ of some pairs | [`Comparisons`], then an estimator of strengths |
-//! | rankings, full or of the best | [`Rankings`], then [`PlackettLuce`] |
+//! | votes, ties, ratings, Ψ of some pairs | [`Comparisons`], then an [`Estimator`] of strengths |
+//! | votes on the responses to many prompts | [`PromptVotes`], then an [`Estimator`]: ragged lists of ψ |
+//! | rankings, full or of the best, with ties and counts | [`Rankings`], then [`PlackettLuce`] |
 //!
 //! The functions of arrays have `_into` forms, which take an optional mask `[.., K]` of the responses
 //! that exist and the caller's array, and allocate nothing as long as the arrays are in standard
@@ -24,7 +25,9 @@
 //! ψ stand for those of all K² comparisons:
 //!
 //! ```
-//! use lipo::labels::{BradleyTerry, Comparison, Comparisons, Outcome, Prior, Ties, position_bias};
+//! use lipo::labels::{
+//!     BradleyTerry, Comparison, Comparisons, Estimator, Outcome, Prior, Ties, position_bias,
+//! };
 //! use lipo::losses::{LambdaLoss, LossExt};
 //! use lipo::scores::ImplicitReward;
 //! use ndarray::{Array1, Array2, Axis};
@@ -92,22 +95,27 @@
 //! |---|---|---|
 //! | [`average_win_rate`] | mean share of points over the opponents met | none |
 //! | [`borda`], [`copeland`] | counts of points; of opponents beaten | none |
-//! | [`BradleyTerry`] | maximum likelihood; ties, order effect, prior; [`Information`] | last Newton step |
-//! | [`Newman`] | the same maximum by Newman's iteration | last change of θ |
-//! | [`RankCentrality`] | stationary distribution of a walk towards winners | last change of θ |
-//! | [`PlackettLuce`] | maximum likelihood of [`Rankings`] | last Newton step |
+//! | [`BradleyTerry`] | maximum likelihood; ties, order effect, prior; [`Information`] | next Newton step |
+//! | [`Newman`] | the same maximum by Newman's iteration | what is left of θ's changes |
+//! | [`RankCentrality`] | stationary distribution of a walk towards winners | what is left of θ's changes |
+//! | [`PlackettLuce`] | maximum likelihood of [`Rankings`]; [`Information`] | next Newton step |
 //!
-//! None fails silently. Comparisons that do not link all items are [`Error::Unconnected`], which
-//! names the parts; an item (or several) that never lost is [`Error::Separable`] where strengths
-//! would be infinite. A [`Prior`], or [`Newman`]'s `pseudo_counts`, makes both fine, those of
-//! [`RankCentrality`] the second, [`average_win_rate_with_prior`] the first. What did not converge is
+//! None fails silently, and none refuses what has an answer. Whether a likelihood has a maximum is
+//! decided exactly, from who was compared with whom and how it came out. Comparisons that do not link
+//! all items are [`Error::Unconnected`], which names the parts; an item (or several) that never lost
+//! is [`Error::Separable`] where strengths would be infinite. A [`Prior`], or [`Newman`]'s
+//! `pseudo_counts`, makes both fine, those of [`RankCentrality`] the second,
+//! [`average_win_rate_with_prior`] the first. An order effect, or the probability of a tie, that has no
+//! best value is [`Error::Undetermined`]. What did not converge, a limit of the iteration, is
 //! [`Error::NotConverged`], unless [`Stopping::accept_unconverged`] asks for the last iterate, whose
-//! [`Convergence`] says so.
+//! [`Convergence`] says so. Whatever is returned is finite, and probabilities are.
 //!
-//! How sure is it? [`BradleyTerry::information`] has standard errors, [`bootstrap`] seeded intervals of
-//! anything, ψ among them. Which pairs to ask next? [`random_pairs`], [`cyclic_pairs`],
-//! [`sorted_pairs`], [`informative_pairs`]. Is what is shown first favoured? [`position_bias`]
-//! measures it, [`averaged_over_orders`] takes it out where both orders were asked,
+//! A common factor of all weights changes no estimate, and does not decide whether there is one.
+//!
+//! How sure is it? [`BradleyTerry::information`] and [`PlackettLuce::information`] have standard errors,
+//! [`bootstrap`] seeded intervals of anything, ψ among them. Which pairs to ask next? [`random_pairs`],
+//! [`cyclic_pairs`], [`sorted_pairs`], [`informative_pairs`]. Is what is shown first favoured?
+//! [`position_bias`] measures it, [`averaged_over_orders`] takes it out where both orders were asked,
 //! [`BradleyTerry::order_effect`](BradleyTerry::order_effect()) fits it otherwise, and
 //! [`Fit::unexplained_advantage`] tells what is left.
 //!
@@ -132,35 +140,53 @@ mod bootstrap;
 mod bradley_terry;
 mod comparisons;
 mod design;
+mod estimator;
+mod existence;
+mod expected_points;
 mod fit;
 mod graph;
 mod information;
+mod likelihood;
+mod limits;
 mod newman;
 mod newton;
 mod plackett_luce;
 mod position_bias;
+mod prior;
+mod prompts;
 mod rank_centrality;
+mod rankings;
 mod ranks;
 mod responses;
+mod shifts;
+mod stopping;
+mod sweeps;
+mod ties;
 mod win_probabilities;
 mod win_rate;
 
-pub use bootstrap::{Bootstrap, bootstrap};
-pub use bradley_terry::{BradleyTerry, Ties};
+pub use bootstrap::{Bootstrap, Resample, bootstrap};
+pub use bradley_terry::BradleyTerry;
 pub use comparisons::{Comparison, Comparisons, Outcome, Pair};
 pub use design::{cyclic_pairs, informative_pairs, random_pairs, sorted_pairs};
-pub use fit::{Convergence, Fit, OutcomeProbabilities, Prior, Stopping, TieModel};
+pub use estimator::Estimator;
+pub use fit::Fit;
 pub use information::Information;
 pub use newman::Newman;
-pub use plackett_luce::{PlackettLuce, Rankings};
+pub use plackett_luce::PlackettLuce;
 pub use position_bias::{
     OrderAveraged, PositionBias, Symmetrised, averaged_over_orders, position_bias, symmetrised,
     symmetrised_into,
 };
+pub use prior::Prior;
+pub use prompts::{Prompt, PromptVotes, RaggedLabels};
 pub use rank_centrality::RankCentrality;
+pub use rankings::Rankings;
 pub use ranks::{
     from_ranks, from_ranks_into, win_probabilities_from_ranks, win_probabilities_from_ranks_into,
 };
+pub use stopping::{Convergence, Stopping};
+pub use ties::{OutcomeProbabilities, TieModel, Ties};
 pub use win_probabilities::{
     WinProbabilities, from_win_probabilities, from_win_probabilities_into,
     win_probabilities_from_rewards, win_probabilities_from_rewards_into,

@@ -23,6 +23,8 @@ use crate::{Error, Precision, Real};
 /// - **weights** of items, of the scores' shape, and **list weights**, one a list; finite and not
 ///   negative. An item of weight 0 still exists: it stands in denominators and takes up a rank.
 ///
+/// Dense lists also take soft **targets** of ordered pairs ([`ListsBuilder::targets`]).
+///
 /// `D` is the dimension of the scores, `B` that of the per-list values: one axis less for dense
 /// lists, 1 for ragged ones.
 ///
@@ -36,7 +38,7 @@ use crate::{Error, Precision, Real};
 /// let scores = array![0.0_f64, 1.0, 2.0, 5.0];
 /// let labels = array![1.0, 0.0, 2.0, 1.0];
 /// let lists = Lists::ragged(&scores, &labels, &[3, 1]).build()?;
-/// let (values, _gradients) = PairLogistic::default().per_list(&lists)?;
+/// let (values, _gradients) = PairLogistic.per_list(&lists)?;
 /// assert!((values[0] - 1.753451).abs() < 1e-6);
 /// assert_eq!(values[1], 0.0); // a single item has no pairs
 /// # Ok::<(), lipo::Error>(())
@@ -48,6 +50,7 @@ pub struct Lists<'a, F: Real, D: Dimension, B: Dimension> {
     mask: Mask<'a>,
     weights: Option<Cow<'a, [F]>>,
     list_weights: Option<Cow<'a, [F]>>,
+    targets: Option<Cow<'a, [F]>>,
     sizes: GivenSizes<'a>,
     shape: D,
     batch: B,
@@ -105,6 +108,7 @@ pub struct ListsBuilder<'a, F: Real, D: Dimension, B: Dimension> {
     mask: Option<&'a ArrayRef<bool, D>>,
     weights: Option<&'a ArrayRef<F, D>>,
     list_weights: Option<&'a ArrayRef<F, B>>,
+    targets: Option<&'a ArrayRef<F, D::Larger>>,
     group_sizes: Option<&'a [usize]>,
 }
 
@@ -115,6 +119,31 @@ impl<'a, F: Real, D: RemoveAxis> Lists<'a, F, D, D::Smaller> {
         labels: &'a ArrayRef<F, D>,
     ) -> ListsBuilder<'a, F, D, D::Smaller> {
         ListsBuilder::new(scores, labels, None)
+    }
+}
+
+impl<'a, F: Real, D: RemoveAxis> ListsBuilder<'a, F, D, D::Smaller> {
+    /// Soft targets Ψ `[.., K, K]`: a weight for each ordered pair of a list's items.
+    ///
+    /// A pair loss then is Σ_{i ≠ j} Ψ_ij w_i Δ_ij φ(s_i − s_j): it does not ask which label is greater,
+    /// and a pair may count both ways. Win probabilities are such targets: a judge that prefers
+    /// response i to response j seven times in ten gives Ψ_ij = 0.7 and Ψ_ji = 0.3. The diagonal is not
+    /// looked at, nor are the rows and columns of masked items. Losses that compare no pairs refuse
+    /// lists with targets ([`Error::Targets`]).
+    ///
+    /// ```
+    /// use lipo::{Lists, losses::{LossExt, PairLogistic, Reduction}};
+    /// use ndarray::array;
+    ///
+    /// let (scores, labels) = (array![0.5_f64, 0.0], array![1.0, 0.0]);
+    /// let wins = array![[0.5, 0.9], [0.1, 0.5]];
+    /// let lists = Lists::dense(&scores, &labels).targets(&wins).build()?;
+    /// let (value, _) = PairLogistic.reduced(&lists, Reduction::Sum)?;
+    /// assert!((value - 0.524077).abs() < 1e-6); // 0.9 log(1 + e^-0.5) + 0.1 log(1 + e^0.5)
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    pub fn targets(self, targets: &'a ArrayRef<F, D::Larger>) -> Self {
+        Self { targets: Some(targets), ..self }
     }
 }
 
@@ -135,7 +164,8 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
         labels: &'a ArrayRef<F, D>,
         group_sizes: Option<&'a [usize]>,
     ) -> Self {
-        Self { scores, labels, mask: None, weights: None, list_weights: None, group_sizes }
+        let (mask, weights, list_weights, targets) = (None, None, None, None);
+        Self { scores, labels, mask, weights, list_weights, targets, group_sizes }
     }
 
     /// Which items exist, of the scores' shape.
@@ -164,8 +194,8 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
     ///
     /// [`Error::Shape`] where an array does not have its shape, [`Error::Axes`] where scores have
     /// no axis, [`Error::GroupSizes`] where group sizes do not add up to the number of items,
-    /// [`Error::NotFinite`] for a NaN or infinite score, label or weight of an item that exists,
-    /// [`Error::OutOfRange`] for a negative weight. The weight of a list without items is not
+    /// [`Error::NotFinite`] for a NaN or infinite score, label or weight of an item that exists, or
+    /// target of two such items, [`Error::OutOfRange`] for a negative weight or target. The weight of a list without items is not
     /// looked at.
     pub fn build(self) -> Result<Lists<'a, F, D, B>, Error> {
         let expected = self.scores.shape();
@@ -178,6 +208,9 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
         if let Some(list_weights) = self.list_weights {
             same_shape("list weights", list_weights.shape(), batch.slice())?;
         }
+        if let Some(targets) = self.targets {
+            same_shape("targets", targets.shape(), &of_pairs(expected))?;
+        }
 
         let mut lists = Lists {
             ranges: Ranges::none::<F>(),
@@ -186,6 +219,7 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
             mask,
             weights: self.weights.map(in_order),
             list_weights: self.list_weights.map(in_order),
+            targets: self.targets.map(in_order),
             sizes,
             shape: self.scores.raw_dim(),
             batch,
@@ -258,7 +292,7 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
             mask: self.mask.get(),
             weights: self.weights.as_deref(),
             list_weights: self.list_weights.as_deref(),
-            targets: None,
+            targets: self.targets.as_deref(),
             direction: None,
             sizes: match &self.sizes {
                 GivenSizes::Equal { size, lists } => Sizes::Equal { size: *size, lists: *lists },
@@ -293,7 +327,8 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
 
     /// The ranges of scores and labels, and whether all is in order.
     fn survey(&mut self) -> Result<(), Error> {
-        if self.mask.is_none() && self.weights.is_none() && self.list_weights.is_none() {
+        let plain = self.mask.is_none() && self.weights.is_none() && self.list_weights.is_none();
+        if plain && self.targets.is_none() {
             let [scores, labels] = [&self.scores, &self.labels].map(|x| F::Engine::finite_range(x));
             if let (Some(scores), Some(labels)) = (scores, labels) {
                 (self.ranges.scores, self.ranges.labels) = (scores, labels);
@@ -327,9 +362,31 @@ impl<F: Real, D: Dimension, B: Dimension> Lists<'_, F, D, B> {
                 let index = || self.list_index(place.list);
                 within("list weights", weights[place.list], not_negative, index)?;
             }
+            if let Some(targets) = &self.targets {
+                self.check_targets(targets, place)?;
+            }
         }
         Ok(())
     }
+
+    /// Checks the targets of the pairs of a list.
+    fn check_targets(&self, targets: &[F], place: Place) -> Result<(), Error> {
+        let (size, exists) = (place.len(), |k: usize| self.mask.exists(place.start + k));
+        let first = place.start * size;
+        for row in (0..size).filter(|&row| exists(row)) {
+            for column in (0..size).filter(|&column| column != row && exists(column)) {
+                let target = first + row * size + column;
+                let index = || unravel(target, &of_pairs(self.shape.slice()));
+                within("targets", targets[target], (|target| target >= 0.0, "at least 0"), index)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The shape of what pairs of items have, by the shape of what items have.
+fn of_pairs(shape: &[usize]) -> Vec<usize> {
+    shape.iter().chain(shape.last()).copied().collect()
 }
 
 /// The flat arrays of [`Lists`], whatever their shape.
@@ -340,7 +397,8 @@ pub(crate) struct Flat<'a, F> {
     pub(crate) mask: Option<&'a [bool]>,
     pub(crate) weights: Option<&'a [F]>,
     pub(crate) list_weights: Option<&'a [F]>,
-    /// Ψ of each list, row by row: weights of ordered pairs in place of labels.
+    /// Ψ of each list, row by row: weights of ordered pairs in place of labels. The diagonal may hold
+    /// anything.
     pub(crate) targets: Option<&'a [F]>,
     /// The direction that Hessians are multiplied with, of the scores' shape.
     pub(crate) direction: Option<&'a [F]>,

@@ -112,8 +112,9 @@ pub use crate::numeric::number::{Number, Softplus};
 pub use list::{ListMle, Nca, Pro, Softmax};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
-    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, PairHinge,
-    PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+    DiscountDifference, GainDifference, GivenPairs, Hinge, LambdaLoss, LambdaWeight, Logistic,
+    PairHinge, PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference,
+    TargetMargin,
 };
 pub use point::{PointLoss, PointMse, PointSigmoid};
 pub use reduction::{Reduction, Total};
@@ -140,7 +141,7 @@ pub trait Loss: Debug + Send + Sync {
     }
 
     /// Whether a list is in the domain, where this is more than [`domain`](Self::domain) says; asked
-    /// only if [`Domain::check`] is set.
+    /// only if [`Domain::with_check`] was called.
     ///
     /// # Errors
     ///

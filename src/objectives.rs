@@ -5,26 +5,26 @@
 //!
 //! | objective | reward | loss | where it is from |
 //! |---|---|---|---|
-//! | DPO | `ImplicitReward::new(β)?` | `PairLogistic::default()` | Rafailov et al., [2305.18290], Eq. 7 |
+//! | DPO | `ImplicitReward::new(β)?` | `PairLogistic` | Rafailov et al., [2305.18290], Eq. 7 |
 //! | cDPO | `ImplicitReward::new(β)?` | `PairLoss::unweighted(SmoothedLogistic::new(ε)?)` | Mitchell 2023, [cdpo.pdf] |
 //! | robust DPO | `ImplicitReward::new(β)?` | `PairLoss::unweighted(RobustLogistic::new(ε)?)` | Chowdhury et al., [2403.00409], Section 3 |
 //! | IPO | `ImplicitReward::new(1.0)?` | `PairLoss::unweighted(SquaredDifference::new(1.0 / (2.0 * τ))?)` | Azar et al., [2310.12036], Eq. 17 |
-//! | SLiC-HF | `ReferenceFreeReward::new(1.0)?` | `PairLoss::unweighted(Hinge::with_margin(δ)?)` | Zhao et al., [2305.10425] |
-//! | SLiC (norm) | `ImplicitReward::new(β)?` | `PairHinge::default()` | Liu et al., [2309.06657]; LiPO, Eq. 6 |
+//! | SLiC-HF | `ReferenceFreeReward::new(1.0)?` | `PairLoss::unweighted(Hinge::new(δ)?)` | Zhao et al., [2305.10425] |
+//! | SLiC (norm) | `ImplicitReward::new(β)?` | `PairHinge` | Liu et al., [2309.06657]; LiPO, Eq. 6 |
 //! | SimPO | mean, `ReferenceFreeReward::new(β)?` | `PairLoss::unweighted(TargetMargin::new(Logistic, γ)?)` | Meng et al., [2405.14734], Eq. 6 |
 //! | NCA | `ImplicitReward::new(β)?` | `Nca`, labels e^(r/α) | Chen et al., [2402.05369], Section 4 |
 //! | InfoNCA | `ImplicitReward::new(β)?` | `Softmax`, labels e^(r/α) | Chen et al., [2402.05369], Section 3 |
 //! | PRO | mean, `ReferenceFreeReward::new(1.0)?` | `Pro`, labels r | Song et al., [2306.17492] |
-//! | RRHF | mean, `ReferenceFreeReward::new(1.0)?` | `PairLoss::unweighted(Hinge::with_margin(0.0)?)`, labels r | Yuan et al., [2304.05302] |
+//! | RRHF | mean, `ReferenceFreeReward::new(1.0)?` | `PairLoss::unweighted(Hinge::new(0.0)?)`, labels r | Yuan et al., [2304.05302] |
 //! | DPO-PL | `ImplicitReward::new(β)?` | `ListMle` | Rafailov et al., [2305.18290], Appendix A.3 |
-//! | LiPO-λ | `ImplicitReward::new(β)?` | `LambdaLoss::default()` | Liu et al., [2402.01878], Eq. 8 |
-//! | f-DPO | `FDivergenceReward::new(β, divergence)?` | `PairLogistic::default()` | Wang et al., [2309.16240], Theorem 1 |
-//! | CPO | `ReferenceFreeReward::new(β)?` | `PairLogistic::default()` | Xu et al., [2401.08417] |
-//! | DPO on probabilities | `ImplicitReward::new(β)?` | `SoftPairLoss { function: Logistic }`, targets Ψ | [`SoftPairLoss`](crate::losses::SoftPairLoss) |
+//! | LiPO-λ | `ImplicitReward::new(β)?` | `LambdaLoss` | Liu et al., [2402.01878], Eq. 8 |
+//! | f-DPO | `FDivergenceReward::new(β, divergence)?` | `PairLogistic` | Wang et al., [2309.16240], Theorem 1 |
+//! | CPO | `ReferenceFreeReward::new(β)?` | `PairLogistic` | Xu et al., [2401.08417] |
+//! | DPO on probabilities | `ImplicitReward::new(β)?` | `PairLogistic` over lists with targets Ψ | [`ListsBuilder::targets`](crate::lists::ListsBuilder::targets) |
 //!
 //! *Mean* is [`SequenceLogProbs::Mean`](crate::scores::SequenceLogProbs::Mean): log-probabilities
 //! averaged over the tokens of a response. r are the rewards of responses, known beforehand.
-//! `tests/objectives.rs` holds each line, at K = 2, to its paper's formula in arithmetic of 1050
+//! `tests/suite/objectives.rs` holds each line, at K = 2, to its paper's formula in arithmetic of 1050
 //! digits, the value and the gradient with respect to the policy's log-probabilities.
 //!
 //! SLiC-HF, RRHF, PRO and CPO add a multiple of the negative log-likelihood of one response, which
@@ -54,44 +54,26 @@
 //!
 //! // The margin of the implicit rewards is β ((-3 + 4) - (-3 + 2.5)) = 1.5 β.
 //! let scores = implicit(2.0)?;
-//! is(PairLogistic::default().value(&scores, &labels)?, 0.048587); // DPO: log(1 + e^-3)
+//! is(PairLogistic.value(&scores, &labels)?, 0.048587); // DPO: log(1 + e^-3)
 //! is(PairLoss::unweighted(SmoothedLogistic::new(0.1)?).value(&scores, &labels)?, 0.348587); // cDPO
 //! is(PairLoss::unweighted(RobustLogistic::new(0.1)?).value(&scores, &labels)?, -0.326413); // rDPO
-//! is(PairHinge::default().value(&implicit(0.5)?, &labels)?, 0.25); // SLiC (norm)
+//! is(PairHinge.value(&implicit(0.5)?, &labels)?, 0.25); // SLiC (norm)
 //! is(PairLoss::unweighted(SquaredDifference::new(5.0)?).value(&implicit(1.0)?, &labels)?, 12.25); // IPO
 //! is(ListMle.value(&scores, &labels)?, 0.048587); // DPO-PL
-//! is(LambdaLoss::default().value(&scores, &labels)?, 0.017932); // LiPO-λ
+//! is(LambdaLoss.value(&scores, &labels)?, 0.017932); // LiPO-λ
 //! is(Nca.value(&scores, &labels)?, 1.347023); // log(1 + e^-2) + (log(1 + e^2) + log(1 + e^-1))/2
 //! is(Softmax.value(&scores, &labels)?, 0.048587); // InfoNCA
 //!
 //! // The means are -1 and -1.5, those of a reference do not matter.
 //! is(PairLoss::unweighted(TargetMargin::new(Logistic, 0.5)?).value(&free(2.0)?, &labels)?, 0.474077); // SimPO
 //! is(Pro.value(&free(1.0)?, &rewards)?, 0.386871); // log(1 + e^-(1.5 · 0.5))
-//! is(PairLoss::unweighted(Hinge::with_margin(0.0)?).value(&free(1.0)?, &rewards)?, 0.0); // RRHF
-//! let slic_hf = PairLoss::unweighted(Hinge::with_margin(1.0)?);
+//! is(PairLoss::unweighted(Hinge::new(0.0)?).value(&free(1.0)?, &rewards)?, 0.0); // RRHF
+//! let slic_hf = PairLoss::unweighted(Hinge::new(1.0)?);
 //! is(slic_hf.value(&ReferenceFreeReward::new(1.0)?.scores(&sums)?, &labels)?, 1.0);
 //! # Ok::<(), lipo::Error>(())
 //! ```
 //!
-//! # Names in TRL
-//!
-//! For `DPOTrainer`'s and `CPOTrainer`'s `loss_type`:
-//!
-//! | TRL | here |
-//! |---|---|
-//! | `sigmoid` | DPO; with `label_smoothing` cDPO; in `CPOTrainer` CPO |
-//! | `hinge` | SLiC (norm) |
-//! | `ipo` | IPO of `SequenceLogProbs::Mean`, policy and reference alike: TRL averages over tokens |
-//! | `robust` | robust DPO, ε its `label_smoothing` |
-//! | `nca_pair` | NCA with labels 1 and 0 |
-//! | `bco_pair` | `PointSigmoid` with labels 1 and 0, the reward shift δ at 0 |
-//! | `sppo_hard` | `ImplicitReward::new(1.0)?`, `PointMse` with labels ±1/(2β) |
-//! | `sigmoid_norm` | DPO of `SequenceLogProbs::Mean`, policy and reference alike |
-//! | `simpo` | SimPO, γ its `simpo_gamma` |
-//! | `f_divergence_type` | f-DPO, `reverse_kl`, `forward_kl`, `js_divergence`, `alpha_divergence`; see [`FDivergence`](crate::scores::FDivergence) |
-//! | `reference_free` | `ReferenceFreeReward` |
-//!
-//! Not here are `exo_pair`, `aot`, `aot_unpaired`, `apo_zero`, `apo_down`, `discopop` and `sft`.
+//! TRL's names of these are in the [guide](crate::guide::trl).
 //!
 //! [2305.18290]: https://arxiv.org/abs/2305.18290
 //! [cdpo.pdf]: https://ericmitchell.ai/cdpo.pdf

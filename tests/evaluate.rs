@@ -1,44 +1,28 @@
-//! `examples/evaluate.rs` as its users meet it: run as a process, on files, pipes and bad input.
+//! `examples/evaluate` as its users meet it: run as a process, on files, pipes and bad input.
 //!
 //! What the losses are worth is the business of the other tests; here the figures are closed forms
 //! short enough for the eye, or those of the library called directly, to the bit.
 
-use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::io::{BufRead, BufReader};
+use std::process::Output;
 
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
-    Softmax,
-};
+use lipo::losses::{Loss, LossExt, Reduction};
 use lipo::{Lists, Real, labels, scores::ImplicitReward};
 use ndarray::{Array1, Array2, array};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+#[allow(dead_code)] // the parser of the command line
+#[path = "../examples/support/named.rs"]
+mod named;
+mod programs;
+use programs::{file, program, spawn, stderr, stdout};
+
 const SAMPLE: &str = include_str!("../examples/data/ranked_responses.jsonl");
-const NAMES: [&str; 7] = [
-    "point-mse",
-    "point-sigmoid",
-    "pair-hinge",
-    "pair-logistic",
-    "list-mle",
-    "softmax",
-    "lambda-loss",
-];
+const NAMES: [&str; 7] = named::LOSSES;
 
 fn losses() -> Vec<Box<dyn Loss>> {
-    vec![
-        Box::new(PointMse),
-        Box::new(PointSigmoid),
-        Box::new(PairHinge::default()),
-        Box::new(PairLogistic::default()),
-        Box::new(ListMle),
-        Box::new(Softmax),
-        Box::new(LambdaLoss::default()),
-    ]
+    NAMES.map(named::loss).into()
 }
 
 /// A row of the JSON output; which keys it has says of which kind it is.
@@ -52,38 +36,11 @@ struct Row<F> {
     error: Option<String>,
     reduction: Option<String>,
     lists: Option<usize>,
-}
-
-fn spawn(args: &[&str], input: impl Into<Vec<u8>>) -> Child {
-    let test = std::env::current_exe().expect("a test knows its path");
-    let name = format!("evaluate{}", std::env::consts::EXE_SUFFIX);
-    let built = test.parent().and_then(|deps| deps.parent());
-    let program = built.expect("a test lies in target/<profile>/deps").join("examples").join(name);
-    assert!(
-        program.exists(),
-        "{} is not built: `cargo test` builds it, `cargo test --test evaluate` does not; run \
-         `cargo build --example evaluate` first",
-        program.display()
-    );
-    let mut command = Command::new(program);
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the example starts");
-    let (mut stdin, input) = (child.stdin.take().expect("a pipe"), input.into());
-    // The program may end before it has read everything.
-    thread::spawn(move || drop(stdin.write_all(&input)));
-    child
+    failed: u64,
 }
 
 fn run(args: &[&str], input: impl Into<Vec<u8>>) -> Output {
-    spawn(args, input).wait_with_output().expect("the example ends")
-}
-
-fn stdout(output: &Output) -> &str {
-    std::str::from_utf8(&output.stdout).expect("UTF-8")
-}
-
-fn stderr(output: &Output) -> &str {
-    std::str::from_utf8(&output.stderr).expect("UTF-8")
+    programs::run(program("evaluate").args(args), input)
 }
 
 fn rows<F: Default + DeserializeOwned>(output: &Output) -> Vec<Row<F>> {
@@ -95,6 +52,13 @@ fn json(args: &[&str], input: &str) -> String {
     let output = run(&[&["-", "--format", "json"], args].concat(), input);
     assert!(output.status.success() && output.stderr.is_empty(), "{input}: {}", stderr(&output));
     stdout(&output).to_owned()
+}
+
+/// The rows of a run that ends with an error, and the error.
+fn failing(args: &[&str], input: impl Into<Vec<u8>>) -> (Vec<Row<f64>>, String) {
+    let output = run(&[&["-", "--format", "json"], args].concat(), input);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    (rows(&output), stderr(&output).to_owned())
 }
 
 /// The rows of a run that must succeed.
@@ -117,9 +81,12 @@ fn rows_have_the_documented_keys_in_order() {
         "{\"line\":1,\"loss\":\"pair-hinge\",\"value\":0.5,\"grad\":[-1.0,1.0]}\n\
          {\"loss\":\"pair-hinge\",\"reduction\":\"mean\",\"value\":0.5,\"lists\":1}\n"
     );
-    let outside = json(&["--reduction", "none"], r#"{"scores": [0.5], "labels": [2]}"#);
+    let outside = run(
+        &["-", "--format", "json", "--reduction", "none"],
+        r#"{"scores": [0.5], "labels": [2]}"#,
+    );
     assert_eq!(
-        outside.lines().nth(1),
+        stdout(&outside).lines().nth(1),
         Some(r#"{"line":1,"loss":"point-sigmoid","error":"labels[0]: 2.0 is not in [0, 1]"}"#)
     );
 }
@@ -399,13 +366,25 @@ fn each_reduction_is_the_librarys() {
     assert!(!stdout(&table).contains("mean"));
 }
 
+/// No list is no success, and has no value: not 0, which a good run may have.
 #[test]
-fn a_summary_of_nothing_is_zero() {
-    for input in ["", "\n  \n"] {
-        let rows: Vec<Row<f64>> = evaluate(&[], input);
-        assert_eq!(rows.len(), NAMES.len());
-        assert!(rows.iter().all(|row| (row.value, row.lists) == (Some(0.0), Some(0))));
+fn a_summary_of_nothing_is_absent() {
+    for input in ["", "\n  \n", "\u{feff}"] {
+        for args in [&[][..], &["--reduction", "sum"], &["--loss", "softmax"]] {
+            let (rows, error) = failing(args, input);
+            assert_eq!(rows.len(), if args.contains(&"--loss") { 1 } else { NAMES.len() });
+            assert!(rows.iter().all(|row| (row.value, row.lists) == (None, Some(0))), "{rows:?}");
+            assert_eq!(error, "error: there is no list\n");
+        }
+        let table = run(&["-"], input);
+        assert_eq!(table.status.code(), Some(1));
+        assert_eq!(stdout(&table).matches(" –  mean ").count(), NAMES.len());
+        assert!(!stdout(&table).contains("0.0000"));
     }
+    let masked = r#"{"scores": [0], "labels": [0], "mask": [false]}"#;
+    let (rows, error) = failing(&["--loss", "softmax"], masked);
+    assert_eq!((rows[0].value, rows[1].value, rows[1].lists), (Some(0.0), None, Some(0)));
+    assert_eq!(error, "error: no list has a response\n");
 }
 
 // Labels and scores outside a loss's domain.
@@ -416,8 +395,16 @@ fn a_label_outside_a_domain_is_an_error_of_that_loss_alone() {
                  {\"scores\": [1, 0], \"labels\": [-1, 1]}\n\
                  {\"scores\": [1, 0], \"labels\": [0, 2000]}\n\
                  {\"scores\": [1, null, 0], \"labels\": [0, null, 1], \"mask\": [true, false, true]}\n";
-    let rows: Vec<Row<f64>> = evaluate(&[], input);
+    let (rows, told) = failing(&[], input);
     assert_eq!(rows.len(), 5 * NAMES.len());
+    assert_eq!(
+        told,
+        "error: lists without a value:\n  \
+         point-sigmoid: 3 of 4, the first on line 1: labels[1]: 1.5 is not in [0, 1]\n  \
+         softmax: 1 of 4, the first on line 2: labels[0]: -1.0 is not at least 0\n  \
+         lambda-loss: 1 of 4, the first on line 3: labels[1]: 2000.0 is not a label whose gain is \
+         finite\n"
+    );
     let errors: Vec<_> = rows
         .iter()
         .filter_map(|row| Some((row.line, row.loss.as_str(), row.error.as_deref()?)))
@@ -434,6 +421,8 @@ fn a_label_outside_a_domain_is_an_error_of_that_loss_alone() {
     );
     let lists: Vec<_> = rows[4 * NAMES.len()..].iter().map(|row| row.lists).collect();
     assert_eq!(lists, [4, 1, 4, 4, 4, 3, 3].map(Some));
+    let failed: Vec<_> = rows[4 * NAMES.len()..].iter().map(|row| row.failed).collect();
+    assert_eq!(failed, [0, 3, 0, 0, 0, 1, 1]);
     // The summary is that of the lists that the loss has a value of.
     let sigmoid: Vec<_> = rows.iter().filter(|row| row.loss == "point-sigmoid").collect();
     assert_eq!(sigmoid[3].value, sigmoid[4].value);
@@ -441,9 +430,14 @@ fn a_label_outside_a_domain_is_an_error_of_that_loss_alone() {
 
 #[test]
 fn scores_too_far_apart_are_an_error_of_the_losses_that_subtract_them() {
-    let rows: Vec<Row<f64>> = evaluate(&[], r#"{"scores": [1e308, -1e308], "labels": [0, 1]}"#);
+    let (rows, _) = failing(&[], r#"{"scores": [1e308, -1e308], "labels": [0, 1]}"#);
     let errors: Vec<_> = rows.iter().take(7).filter(|row| row.error.is_some()).collect();
     assert_eq!(errors.len(), 5);
+    // Neither of these has a value: the summary has none, which is not 0.
+    for row in rows[7..].iter().filter(|row| row.failed == 1) {
+        assert_eq!((row.value, row.lists), (None, Some(0)), "{row:?}");
+    }
+    assert_eq!(rows[7..].iter().filter(|row| row.failed == 1).count(), 5);
     for row in errors {
         assert_eq!(
             row.error.as_deref(),
@@ -487,16 +481,18 @@ fn a_label_outside_the_domain_of_the_only_loss_stops_the_run() {
 #[test]
 fn what_is_no_list_stops_the_run() {
     for (malformed, message) in [
-        (r#"{"scores": [1, 2"#, "scores: EOF while parsing a list"),
+        (r#"{"scores": [1, 2"#, "the JSON object does not end on this line, as it must (`jq -c .`"),
+        ("{", "the JSON object does not end on this line"),
         (r#"{"scores": [1 2], "labels": [1, 0]}"#, "scores: expected `,` or `]`"),
-        (r#"{"scores": [1], "labels": [NaN]}"#, "labels[0]: expected value"),
+        (r#"{"scores": [1], "labels": [nan]}"#, "labels[0]: expected ident"),
         (r#"{"scores": [1], "labels": [1]} {}"#, "trailing characters"),
-        ("[1, 2]", "not a JSON object"),
+        ("[1, 2]", "an array, not a JSON object"),
+        ("\"scores\": [", "not a JSON object"),
         ("null", "not a JSON object"),
     ] {
         stops(&[], malformed, message);
     }
-    stops(&[], b"{\"prompt\": \"\xff\"}", "invalid utf-8 sequence of 1 bytes from index 12");
+    stops(&[], b"{\"scores\": [\"\xff\"]}", "scores[0]: invalid unicode code point");
 }
 
 #[test]
@@ -640,6 +636,170 @@ fn f32_has_a_narrower_range() {
     );
 }
 
+// What Python and other systems write.
+
+/// Python's json module writes numbers that are not finite as JavaScript does.
+#[test]
+fn what_is_not_finite_may_stand_where_nothing_is_read() {
+    let issue = r#"{"scores":[0.5,NaN,1.0],"labels":[1,0,0],"mask":[true,false,true]}"#;
+    let rows: Vec<Row<f64>> = evaluate(&["--loss", "pair-logistic"], issue);
+    assert!((rows[0].value.expect("a value") - 0.974077).abs() < 5e-7, "{rows:?}");
+    assert_eq!(rows[0].grad[1], Some(0.0));
+
+    let expected =
+        json(&[], r#"{"scores": [0.5, 0, 1], "labels": [1, 0, 0], "mask": [true, false, true]}"#);
+    let mask = r#""mask": [true, false, true]"#;
+    for x in ["NaN", "Infinity", "-Infinity"] {
+        for line in [
+            r#"{"scores": [0.5,X,1], "labels": [1, X , 0], MASK}"#,
+            r#"{MASK, "scores": [0.5, X, 1], "weights": [1, X, 1], "labels": [1, [X], 0]}"#,
+            r#"{"reward": X, "scores": [0.5, X, 1], "labels": [1, {"a": X}, 0], MASK, "b": {"c": [X, X]}}"#,
+            r#"{"scores": [0.5, 0, 1], "labels": [1, 0, 0], "text": "a \" X, \\", "kl": X, MASK}"#,
+        ] {
+            assert_eq!(json(&[], &line.replace("MASK", mask).replace('X', x)), expected, "{line}");
+        }
+        for (line, place) in [
+            (r#"{"scores": [0.5, X], "labels": [1, 0]}"#, "scores[1]"),
+            (r#"{"scores": [0.5, 1], "labels": [X, 0]}"#, "labels[0]"),
+            (r#"{"scores": [0.5, 1], "ranks": [X, 0]}"#, "ranks[0]"),
+            (r#"{"scores": [0], "labels": [0], "weights": [X]}"#, "weights[0]"),
+            (r#"{"scores": [0], "labels": [0], "weight": X}"#, "weight"),
+            (r#"{"policy_logps": [X], "ref_logps": [-1], "labels": [0]}"#, "policy_logps[0]"),
+            (
+                r#"{"scores": [0, 1], "win_probabilities": [[X, 1], [0, 1]]}"#,
+                "win_probabilities[0][0]",
+            ),
+        ] {
+            let message = format!("{place}: {x} is not finite; only a masked response may have it");
+            stops(&[], line.replace('X', x), &message);
+        }
+        // Where it is no value, it is no JSON either.
+        for line in
+            [r#"{X: 1, "scores": [0], "labels": [0]}"#, r#"{"scores": [0 X], "labels": [0]}"#]
+        {
+            stops(&[], line.replace('X', x), "");
+        }
+        let message = format!("scores: invalid type: {x}, expected an array");
+        stops(&[], format!(r#"{{"scores": {x}, "labels": [1]}}"#), &message);
+        let message = format!("mask[0]: invalid type: {x}, expected a boolean");
+        stops(&[], format!(r#"{{"scores": [1], "labels": [1], "mask": [{x}]}}"#), &message);
+    }
+    // A string that says so is a string, and columns are those of the line as it was.
+    stops(
+        &[],
+        r#"{"scores": ["NaN"], "labels": [1]}"#,
+        r#"scores[0]: invalid type: string "NaN", expected f64"#,
+    );
+    let (_, error) = failing(&[], r#"{"x": NaN, "scores": [1 2]}"#);
+    assert_eq!(error, "error: line 1: scores: expected `,` or `]` (column 25)\n");
+}
+
+#[test]
+fn marks_and_line_ends_of_other_systems_do_not_matter() {
+    let lines =
+        ["{\"scores\": [1, 0], \"labels\": [0, 1]}", "", "{\"scores\": [2], \"labels\": [1]}"];
+    let expected = json(&[], &lines.join("\n"));
+    for end in ["\n", "\r\n", "\r"] {
+        let text = lines.join(end);
+        assert_eq!(json(&[], &text), expected, "{end:?}");
+        assert_eq!(json(&[], &format!("\u{feff}{text}{end}")), expected, "{end:?}, with a mark");
+        let path = file("marked.jsonl", format!("\u{feff}{text}"));
+        let from_file = run(&[path.to_str().expect("UTF-8"), "--format", "json"], "");
+        assert_eq!(stdout(&from_file), expected);
+    }
+    let utf_16: Vec<u8> =
+        [0xfeff].into_iter().chain(lines[0].encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    let (rows, error) = failing(&[], utf_16);
+    assert!(rows.is_empty() && error.contains("UTF-16"), "{error}");
+}
+
+/// Bytes of another encoding in a prompt are nothing to a loss.
+#[test]
+fn bytes_in_fields_that_are_passed_over_may_be_anything() {
+    let line = b"{\"prompt\": \"caf\xe9\", \"scores\": [1, 0], \"labels\": [0, 1]}";
+    let output = run(&["-", "--format", "json"], line);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let plain = json(&[], "{\"scores\": [1, 0], \"labels\": [0, 1]}");
+    assert_eq!(stdout(&output), plain);
+}
+
+#[test]
+fn json_on_several_lines_is_told_from_a_mistake() {
+    let pretty = "{\n  \"scores\": [\n    0.5,\n    0\n  ],\n  \"labels\": [1, 0]\n}\n";
+    let (rows, error) = failing(&[], pretty);
+    assert!(rows.is_empty());
+    let expected = "error: line 1: the JSON object does not end on this line, as it must (`jq -c .` \
+                    puts pretty-printed JSON on one line)\n";
+    assert_eq!(error, expected);
+    let (_, error) = failing(&[], format!("[\n{pretty}]\n"));
+    assert!(error.starts_with("error: line 1: an array, not a JSON object: "), "{error}");
+}
+
+// Lines to pass over, and the summary alone.
+
+#[test]
+fn bad_lines_can_be_passed_over() {
+    let good = ["{\"scores\": [1, 0], \"labels\": [0, 1]}", "{\"scores\": [2], \"labels\": [0.5]}"];
+    let bad =
+        ["{\"scores\": [1, 0]}", "nothing", "{\"scores\": [1], \"labels\": [1], \"weight\": -1}"];
+    let input = [bad[0], good[0], bad[1], bad[2], good[1]].join("\n");
+    let (before, _) = failing(&[], &*input);
+    assert!(before.is_empty(), "the first bad line ends the run");
+
+    let output = run(&["-", "--format", "json", "--skip-bad"], &*input);
+    assert!(output.status.success());
+    assert_eq!(
+        stderr(&output),
+        "passed over: line 1: labels or ranks or win_probabilities: missing\n\
+         passed over: line 3: not a JSON object\n\
+         passed over: line 4: weight: -1.0 is not at least 0\n\
+         lines passed over: 3\n"
+    );
+    let mut expected: Vec<Row<f64>> = evaluate(&[], &good.join("\n"));
+    for row in &mut expected {
+        row.line = [0, 2, 5][usize::try_from(row.line).expect("small")];
+    }
+    assert_eq!(rows::<f64>(&output), expected);
+
+    let many = run(&["-", "--skip-bad"], format!("{}{}", "bad\n".repeat(1000), good[0]));
+    assert!(many.status.success());
+    assert_eq!(stderr(&many).lines().count(), 11);
+    assert!(stderr(&many).ends_with("line 10: not a JSON object\nlines passed over: 1000\n"));
+
+    let (rows, error) = failing(&["--skip-bad"], "bad\n\nbad");
+    assert!(rows.iter().all(|row| row.value.is_none() && row.lists == Some(0)));
+    assert!(error.ends_with("lines passed over: 2\nerror: there is no list\n"), "{error}");
+}
+
+/// With one loss, a list outside its domain ends the run, unless such lists are passed over.
+#[test]
+fn lists_outside_the_domain_of_the_only_loss_can_be_passed_over() {
+    let input = "{\"scores\": [1], \"labels\": [2]}\n{\"scores\": [0], \"labels\": [1]}\n";
+    let (rows, _) = failing(&["--loss", "point-sigmoid"], input);
+    assert!(rows.is_empty());
+    let (rows, error) = failing(&["--loss", "point-sigmoid", "--skip-bad"], input);
+    assert_eq!(rows[0].error.as_deref(), Some("labels[0]: 2.0 is not in [0, 1]"));
+    close(rows[2].value, std::f64::consts::LN_2);
+    assert_eq!((rows[2].lists, rows[2].failed), (Some(1), 1));
+    assert!(error.contains("point-sigmoid: 1 of 2, the first on line 1: labels[0]"), "{error}");
+}
+
+#[test]
+fn the_summary_can_be_had_alone() {
+    let input = SAMPLE;
+    for reduction in ["mean", "sum", "mean-over-terms"] {
+        let all = json(&["--reduction", reduction], input);
+        let summary = json(&["--reduction", reduction, "--summary-only"], input);
+        let expected: Vec<_> = all.lines().rev().take(NAMES.len()).collect();
+        assert_eq!(summary.lines().rev().collect::<Vec<_>>(), expected);
+    }
+    let table = run(&["-", "--summary-only"], input);
+    assert_eq!(stdout(&table).lines().count(), 1 + NAMES.len());
+    assert!(stdout(&table).starts_with("         loss "), "{}", stdout(&table));
+    let nothing = run(&["-", "--summary-only", "--reduction", "none"], input);
+    assert_eq!(nothing.status.code(), Some(2));
+}
+
 // Where lines come from, and where rows go.
 
 #[test]
@@ -677,11 +837,19 @@ fn the_table_is_aligned() {
     assert!(table.starts_with(expected), "{table}");
     let summary = "
 
-         loss                  value  reduction        lists
-         point-mse            3.0000  mean                 2
-         point-sigmoid        4.8520  mean                 1
+         loss                  value  reduction        lists  failed
+         point-mse            3.0000  mean                 2       0
+         point-sigmoid        4.8520  mean                 1       1
 ";
     assert!(table.contains(summary), "{table}");
+    let summary = run(&["-", "--summary-only"], r#"{"scores": [1, 0], "labels": [0, 2]}"#);
+    let expected = "
+         loss                  value  reduction        lists  failed
+         point-mse            5.0000  mean                 1       0
+         point-sigmoid             –  mean                 0       1
+";
+    let summary = format!("\n{}", stdout(&summary));
+    assert!(summary.starts_with(expected), "{summary}");
 }
 
 #[test]
@@ -694,9 +862,8 @@ fn blank_lines_count_and_do_nothing_else() {
 
 #[test]
 fn a_file_is_read_as_standard_input_is() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("lists.jsonl");
     let input = "{\"scores\": [1, 0.5], \"ranks\": [2, 1]}\n";
-    fs::write(&path, input).expect("a file");
+    let path = file("lists.jsonl", input);
     let output = run(&[path.to_str().expect("UTF-8"), "--format", "json"], "");
     assert_eq!(stdout(&output), json(&[], input));
 }
@@ -710,7 +877,7 @@ fn a_file_that_cannot_be_read_is_an_error() {
 
     let output = run(&["examples"], "");
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).starts_with("error: "), "{}", stderr(&output));
+    assert!(stderr(&output).starts_with("error: examples: "), "{}", stderr(&output));
 }
 
 #[test]
@@ -751,7 +918,7 @@ fn each_loss_can_be_asked_for_by_name() {
 #[test]
 fn a_closed_pipe_ends_the_run_quietly() {
     let input = "{\"scores\": [1, 0], \"labels\": [0, 1]}\n".repeat(20_000);
-    let mut child = spawn(&["-", "--format", "json"], input);
+    let mut child = spawn(program("evaluate").args(["-", "--format", "json"]), input);
     let mut first = String::new();
     let rows = child.stdout.take().expect("a pipe");
     BufReader::new(rows).read_line(&mut first).expect("a row");
@@ -772,4 +939,28 @@ fn many_lists_stream_through() {
     let sum: usize = (0..lists).map(|list| (list % 7) * (list % 7)).sum();
     assert_eq!(rows[lists].lists, Some(lists));
     close(rows[lists].value, f64::from(u32::try_from(sum).expect("small")) / 20_000.0);
+}
+
+/// Memory does not grow with the number of lists: 12 thousand more take none that shows.
+#[test]
+#[cfg(target_os = "linux")]
+fn many_lists_take_the_memory_of_one() {
+    use std::io::Write;
+    use std::process::Stdio;
+
+    let mut command = program("evaluate");
+    command.args(["-", "--summary-only", "--loss", "pair-logistic"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the example starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let lists = "{\"scores\": [1, 0, NaN], \"labels\": [0, 1, 0], \"mask\": [true, true, false]}\n";
+    let mut feed = |count| stdin.write_all(lists.repeat(count).as_bytes()).expect("a reader");
+    feed(3_000);
+    let before = programs::peak_memory(&child);
+    feed(12_000);
+    let after = programs::peak_memory(&child);
+    drop(stdin);
+    let output = child.wait_with_output().expect("the example ends");
+    assert!(output.status.success() && stdout(&output).contains(" 15000\n"));
+    assert!(after < before + 512, "{before} kB, then {after} kB");
 }

@@ -1,34 +1,25 @@
-//! The seven losses by the names that the paper has for them.
+//! The seven losses of the paper by their names, in one table.
 
 use clap::builder::PossibleValuesParser;
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, PairHinge, PairLogistic, PointMse, PointSigmoid, Softmax,
+use lipo::losses::{Loss, PAPER};
+
+/// The names, in the order of the paper's Table 1.
+pub const LOSSES: [&str; PAPER.len()] = {
+    let mut names = [""; PAPER.len()];
+    let mut row = 0;
+    while row < PAPER.len() {
+        names[row] = PAPER[row].0;
+        row += 1;
+    }
+    names
 };
 
-pub const LOSSES: [&str; 7] = [
-    "point-mse",
-    "point-sigmoid",
-    "pair-hinge",
-    "pair-logistic",
-    "list-mle",
-    "softmax",
-    "lambda-loss",
-];
-
-/// The loss of a name; the lambda-loss for any other.
+/// The loss of one of the names.
 pub fn loss(name: &str) -> Box<dyn Loss> {
-    match name {
-        "point-mse" => Box::new(PointMse),
-        "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge::default()),
-        "pair-logistic" => Box::new(PairLogistic::default()),
-        "list-mle" => Box::new(ListMle),
-        "softmax" => Box::new(Softmax),
-        _ => Box::new(LambdaLoss::default()),
-    }
+    name.parse().unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Of the command line: one of the names.
+/// The parser of an argument that is one of the names.
 pub fn loss_parser() -> PossibleValuesParser {
     PossibleValuesParser::new(LOSSES)
 }

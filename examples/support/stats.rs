@@ -1,7 +1,27 @@
-//! Means with bootstrap intervals.
+//! Means, their bootstrap intervals, and log-softmax.
 
+use ndarray::{Array, Axis, Dimension};
+use num_traits::Float;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use serde::Serialize;
+
+/// The mean of values; NaN of none.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Log-softmax along the last axis: logits become log-probabilities, log softmax(z)_v = z_v − log Σ_u e^(z_u).
+pub fn log_softmax<F: Float, D: Dimension>(mut logits: Array<F, D>) -> Array<F, D> {
+    let last = Axis(logits.ndim() - 1);
+    for mut lane in logits.lanes_mut(last) {
+        // The greatest is taken out first, so that no exponential overflows.
+        let greatest = lane.fold(F::neg_infinity(), |greatest, &logit| greatest.max(logit));
+        let sum = lane.fold(F::zero(), |sum, &logit| sum + (logit - greatest).exp());
+        let log_sum = greatest + sum.ln();
+        lane.mapv_inplace(|logit| logit - log_sum);
+    }
+    logits
+}
 
 /// A mean and its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -17,7 +37,7 @@ impl Interval {
         Self { mean, low: mean, high: mean }
     }
 
-    /// The same in other units.
+    /// The interval in other units.
     pub fn scaled(self, by: f64) -> Self {
         Self { mean: self.mean * by, low: self.low * by, high: self.high * by }
     }

@@ -9,7 +9,7 @@ use super::lists::{Entries, Entry, Gathered, Items};
 use super::run::{Element, Native, Run, RunScratch, lanes};
 use super::strategy::{self, Strategy};
 use super::{ListResults, Scratch, Shape, Work};
-use crate::lists::{Flat, List, ListBuffers, Place};
+use crate::lists::{Flat, ListBuffers, Place};
 use crate::vector::{MOST_LANES, has_vectors};
 use crate::{Precision, Real};
 
@@ -249,7 +249,8 @@ impl<F: Real> Part<'_, F> {
             let first = Place { end: first.start + size, ..first };
             let entries = Entries::Equal { first, lists, shift: 0 };
             let items = Items::borrowed(&flat);
-            return Batch { shape, items, given_up }.run(entries, run, self);
+            let own = Some::<Own<F, F>>(|numbers| numbers);
+            return Batch { shape, items, given_up, own }.run(entries, run, self);
         }
         gathered.clear();
         window.clear();
@@ -258,7 +259,8 @@ impl<F: Real> Part<'_, F> {
         window.extend(flat.places_from(first).take(lists).map(entry));
         let items =
             if plain { Items::borrowed(&flat) } else { gathered.items(flat.mask.is_some()) };
-        Batch { shape, items, given_up }.compute(window, run, self);
+        let own = Some::<Own<F, F>>(|numbers| numbers);
+        Batch { shape, items, given_up, own }.compute(window, run, self);
     }
 
     /// Lists in `f64`: those of a window, or else those that were given up.
@@ -284,7 +286,7 @@ impl<F: Real> Part<'_, F> {
         }
         if !window.is_empty() {
             let items = gathered.items(flat.mask.is_some());
-            Batch { shape, items, given_up }.compute(window, run, self);
+            Batch { shape, items, given_up, own: None }.compute(window, run, self);
         }
     }
 
@@ -446,15 +448,20 @@ impl OfRoom for f64 {
     }
 }
 
-/// Lists to compute in the type E.
-struct Batch<'a, E> {
+/// The arrays' numbers as those of a run whose type is theirs.
+type Own<F, E> = fn(&mut [F]) -> &mut [E];
+
+/// Lists to compute in the type E, of arrays of the type F.
+struct Batch<'a, F, E> {
     shape: &'a Shape<'a>,
     items: Items<'a, E>,
     given_up: &'a mut Vec<Entry>,
+    /// None where the types differ.
+    own: Option<Own<F, E>>,
 }
 
-impl<E: Element> Batch<'_, E> {
-    fn strategy<F>(&self, entry: Entry, part: &Part<'_, F>) -> Strategy {
+impl<F: Real, E: Element> Batch<'_, F, E> {
+    fn strategy(&self, entry: Entry, part: &Part<'_, F>) -> Strategy {
         let traits = strategy::Traits {
             items: entry.len(),
             weighted: entry.weighted,
@@ -466,7 +473,7 @@ impl<E: Element> Batch<'_, E> {
     }
 
     /// Lists of any lengths.
-    fn compute<F: Real>(
+    fn compute(
         mut self,
         window: &mut [Entry],
         scratch: &mut RunScratch<E>,
@@ -491,7 +498,7 @@ impl<E: Element> Batch<'_, E> {
     }
 
     /// Lists of one strategy.
-    fn run<F: Real>(
+    fn run(
         &mut self,
         entries: Entries<'_>,
         scratch: &mut RunScratch<E>,
@@ -501,20 +508,29 @@ impl<E: Element> Batch<'_, E> {
         let strategy = self.strategy(entries.get(0), part);
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));
         factors.clear();
-        factors.extend(entries.iter().map(|entry| part.shares.factor(entry.place.list)));
-        factors.resize(padded, 0.0);
-        values.clear();
-        values.resize(padded, 0.0);
-        let items = entries.items();
-        let wanted = part.results.each_ref().map(Option::is_some);
-        for (results, wanted) in results.iter_mut().zip(wanted) {
-            let len = if wanted { items } else { 0 };
-            results.resize(results.len().max(len), E::zero());
+        match part.shares.weights {
+            None => factors.resize(lists, part.shares.factor(part.first.list)),
+            Some(_) => {
+                factors.extend(entries.iter().map(|entry| part.shares.factor(entry.place.list)));
+            }
         }
-        let mut slices = results.each_mut().map(|results| &mut results[..]);
-        for (results, wanted) in slices.iter_mut().zip(wanted) {
-            let whole = std::mem::take(results);
-            *results = &mut whole[..if wanted { items } else { 0 }];
+        factors.resize(padded, 0.0);
+        values.resize(values.len().max(padded), 0.0);
+        let first = part.first;
+        // Lists that fill a range of the arrays have their results go straight there.
+        let whole = entries.whole().filter(|_| self.items.index.is_none());
+        let direct = whole.zip(self.own);
+        let items = entries.items();
+        let mut slices: [&mut [E]; 3] = Default::default();
+        let outs = part.results.iter_mut().zip(results.iter_mut()).zip(&mut slices);
+        for ((out, results), slice) in outs {
+            let Some(out) = out.as_deref_mut() else { continue };
+            if let Some((place, own)) = direct {
+                *slice = own(&mut out[place.start - first.start..place.end - first.start]);
+            } else {
+                results.resize(results.len().max(items), E::zero());
+                *slice = &mut results[..items];
+            }
         }
         let run = Run {
             shape: self.shape,
@@ -524,13 +540,21 @@ impl<E: Element> Batch<'_, E> {
             items: self.items,
             entries,
             factors,
-            values,
+            values: &mut values[..padded],
             results: slices,
             scratch: work,
         };
         E::run(lanes(strategy, lists), run);
 
         let (factors, values) = (&factors[..lists], &values[..lists]);
+        if let Some((place, _)) = direct
+            && !entries.any_weighted()
+            && values.iter().fold(true, |all, value| all & value.is_finite())
+            && factors.iter().fold(true, |all, &factor| all & Self::is_moderate(factor))
+        {
+            part.values[place.list - first.list..][..lists].copy_from_slice(values);
+            return;
+        }
         let mut start = 0;
         for ((entry, &value), &factor) in entries.iter().zip(values).zip(factors) {
             let range = start..start + entry.len();
@@ -539,21 +563,30 @@ impl<E: Element> Batch<'_, E> {
                 self.given_up.push(entry);
                 continue;
             }
-            part.values[entry.place.list - part.first.list] = value;
-            for (result, _) in wanted.iter().enumerate().filter(|(_, wanted)| **wanted) {
-                let index = self.items.index.map(|index| &index[entry.start..entry.end]);
-                part.write(result, entry.place, index, &results[result][range.clone()]);
+            part.values[entry.place.list - first.list] = value;
+            if direct.is_some() {
+                continue;
+            }
+            for (result, results) in results.iter().enumerate() {
+                if part.results[result].is_some() {
+                    let index = self.items.index.map(|index| &index[entry.start..entry.end]);
+                    part.write(result, entry.place, index, &results[range.clone()]);
+                }
             }
         }
     }
 
+    /// Whether products with a factor or a weight stay in the range.
+    fn is_moderate(x: f64) -> bool {
+        let (least, greatest) = <E as Element>::MODERATE;
+        x == 0.0 || (least..=greatest).contains(&x)
+    }
+
     /// Whether a list's results are as exact as they should be.
     fn trusts(&self, value: f64, entry: Entry, factor: f64) -> bool {
-        let (least, greatest) = <E as Element>::MODERATE;
-        let moderate = |x: f64| x == 0.0 || (least..=greatest).contains(&x);
+        let weights = self.items.of(entry).weights;
         value.is_finite()
-            && moderate(factor)
-            && (!entry.weighted
-                || self.items.of(entry).weights.iter().all(|weight| moderate(weight.widen())))
+            && Self::is_moderate(factor)
+            && weights.iter().all(|weight| Self::is_moderate(weight.widen()))
     }
 }

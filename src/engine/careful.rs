@@ -92,12 +92,13 @@ impl Careful {
         let shares = function.takes_shares();
         let weighted_label = |item: usize| task.weight(item) * list.labels()[item].into();
         let sum = (0..list.len()).map(weighted_label).fold(Extended::ZERO, |sum, x| sum + x);
-        let empty = shares && sum == Extended::ZERO;
+        if shares && sum == Extended::ZERO {
+            return 0.0;
+        }
         let mut value = ExtendedSum::default();
         for item in 0..list.len() {
             let (label, evenly, weight) = if shares {
-                let share = if empty { Extended::ZERO } else { weighted_label(item) / sum };
-                (share, one / Extended::from(list.len() as f64), one)
+                (weighted_label(item) / sum, one / Extended::from(list.len() as f64), one)
             } else {
                 (list.labels()[item].into(), one, task.weight(item))
             };

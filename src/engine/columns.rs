@@ -338,14 +338,15 @@ impl Filling {
         &self.discounts
     }
 
-    /// Fills the slots of a block whose lists lie side by side; `lists` gives each list as it stands.
+    /// Fills the slots of a block whose lists lie side by side; returns whether gains are as exact as
+    /// they can be.
     #[inline(always)]
     pub(super) fn fill_side_by_side<V: Vector>(
         &mut self,
         token: V::Token,
         weight: &dyn TileWeight,
         block: &mut Block<V::Element>,
-    ) {
+    ) -> bool {
         let ties = weight.ties();
         match weight.factors() {
             Some(factors) if !factors.normalised && !matches!(ties, ScoreTies::Random { .. }) => {
@@ -357,8 +358,29 @@ impl Filling {
                     V::call(token, Ranks::<V> { token, block, expected });
                     self.fill_discounts(discount, factors.cutoff, expected, block);
                 }
+                factors.gain.is_none_or(|gain| !gain.is_exponential())
             }
-            _ => self.fill_each(V::lanes(), weight, block),
+            _ => {
+                self.fill_each(V::lanes(), weight, block);
+                true
+            }
+        }
+    }
+
+    /// Fills the gains of the lists whose value is NaN anew, as exactly as they can be.
+    pub(super) fn fill_exact_gains<E: Real>(
+        &self,
+        weight: &dyn TileWeight,
+        block: &mut Block<E>,
+        values: &[f64],
+    ) {
+        let Some(gain) = weight.factors().and_then(|factors| factors.gain) else { return };
+        let Block { labels, slots: [rounded, lost, ..], .. } = block;
+        let lanes = values.len();
+        for lane in (0..lanes).filter(|&lane| values[lane].is_nan()) {
+            for at in (lane..labels.len()).step_by(lanes) {
+                (rounded[at], lost[at]) = exact_gain(gain, labels[at]);
+            }
         }
     }
 
@@ -549,10 +571,18 @@ fn fill_gains<V: Vector>(token: V::Token, gain: &dyn Gain, block: &mut Block<V::
     }
     let Block { labels, slots: [rounded, lost, ..], .. } = block;
     for ((rounded, lost), label) in rounded.iter_mut().zip(lost).zip(&*labels) {
-        let (hi, lo) = if label.is_nan() { (0.0, 0.0) } else { gain.exact(label.widen()) };
-        *rounded = V::Element::narrow(hi);
-        *lost = V::Element::narrow((hi - rounded.widen()) + lo);
+        (*rounded, *lost) = exact_gain(gain, *label);
     }
+}
+
+/// A gain, rounded and lost; 0 where there is no item.
+fn exact_gain<E: Real>(gain: &dyn Gain, label: E) -> (E, E) {
+    if label.is_nan() {
+        return (E::zero(), E::zero());
+    }
+    let (hi, lo) = gain.exact(label.widen());
+    let rounded = E::narrow(hi);
+    (rounded, E::narrow((hi - rounded.widen()) + lo))
 }
 
 /// 2^ψ − 1, rounded and lost.

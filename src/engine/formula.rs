@@ -234,3 +234,26 @@ impl<P: PairFunction, E: crate::Real> Kernel<E> for Tile<'_, P, E> {
         }
     }
 }
+
+/// The values of a function at margins, and its slopes in place of what rounding took from them, for
+/// any number of margins.
+pub(crate) fn tile_of_margins(function: &dyn TileFunction, margins: &mut [f64], lost: &mut [f64]) {
+    let lanes = crate::vector::MOST_LANES;
+    let gaps = [0.0; crate::vector::MOST_LANES];
+    for (margins, lost) in margins.chunks_mut(lanes).zip(lost.chunks_mut(lanes)) {
+        // A last chunk that does not fill the lanes is filled up with zeros.
+        let (mut full_margins, mut full_lost) = (gaps, gaps);
+        let len = margins.len();
+        full_margins[..len].copy_from_slice(margins);
+        full_lost[..len].copy_from_slice(lost);
+        function.tile_double(Terms {
+            lanes,
+            margins: &mut full_margins,
+            lost: &mut full_lost,
+            gaps: [&gaps, &gaps],
+            curvatures: &mut [],
+        });
+        margins.copy_from_slice(&full_margins[..len]);
+        lost.copy_from_slice(&full_lost[..len]);
+    }
+}

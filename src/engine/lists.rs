@@ -56,6 +56,7 @@ impl<'a, F: Real> Items<'a, F> {
         }
     }
 
+    #[inline(always)]
     pub(super) fn of(&self, entry: Entry) -> ListItems<'a, F> {
         let Entry { start, end, weighted, targets, .. } = entry;
         let len = end - start;
@@ -213,12 +214,9 @@ impl Entries<'_> {
         (0..self.len()).map(move |nth| self.get(nth))
     }
 
-    /// The number of items of the longest list.
-    pub(super) fn longest(self) -> usize {
-        match self {
-            Self::Listed(entries) => entries.iter().map(Entry::len).max().unwrap_or(0),
-            Self::Equal { first, .. } => first.len(),
-        }
+    /// Whether a list has item weights.
+    pub(super) fn any_weighted(self) -> bool {
+        matches!(self, Self::Listed(entries) if entries.iter().any(|entry| entry.weighted))
     }
 
     /// The number of items of all lists.

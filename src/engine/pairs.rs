@@ -23,6 +23,8 @@ pub(super) struct PairPlan<'a> {
     pub(super) tied: bool,
     /// Whether the arrays are of `f32`, while the block is not.
     pub(super) single: bool,
+    /// Whether the columns hold gains as exactly as they can.
+    pub(super) exact_gains: bool,
     /// Only pairs with one of the first `limit` items of the block.
     pub(super) limit: usize,
 }
@@ -155,7 +157,12 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Trust<'_, V> {
             if block.layout == Layout::InLanes {
                 greatest = V::all(token, greatest.greatest_lane());
             }
-            let enough = least_gap.above(greatest.times(V::Element::LEAST_GAP));
+            let limit = if plan.exact_gains {
+                V::Element::LEAST_EXACT_GAP
+            } else {
+                V::Element::LEAST_GAP
+            };
+            let enough = least_gap.above(greatest.times(limit));
             trust = V::select(enough, trust, nan);
         }
         trust
@@ -164,8 +171,10 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Trust<'_, V> {
 
 /// What differs between `f32` and `f64` for the pair losses.
 pub(super) trait NativePairs: Real {
-    /// Gains that are relatively closer than this are left to a kernel that keeps more of them.
+    /// Gains made in vectors that are relatively closer than this are made anew, one by one.
     const LEAST_GAP: f64;
+    /// Gains that are relatively closer than this are left to a kernel that keeps more of them.
+    const LEAST_EXACT_GAP: f64;
     /// The least normal number.
     const LEAST_NORMAL: f64;
     /// The least mean of logarithms that a product of their arguments tells exactly.
@@ -179,7 +188,8 @@ pub(super) trait NativePairs: Real {
 
 #[cfg(feature = "simd")]
 impl NativePairs for f32 {
-    const LEAST_GAP: f64 = 1.0 / (1 << 24) as f64;
+    const LEAST_GAP: f64 = 1.0 / (1 << 25) as f64;
+    const LEAST_EXACT_GAP: f64 = Self::LEAST_GAP; // two numbers hold no more than vectors make
     const LEAST_NORMAL: f64 = 1.2e-38;
     const LEAST_LOG: f64 = 4e-9; // 2⁻²⁸: the products are in f64
 
@@ -198,6 +208,7 @@ impl NativePairs for f32 {
 
 impl NativePairs for f64 {
     const LEAST_GAP: f64 = 1.0 / (1 << 16) as f64;
+    const LEAST_EXACT_GAP: f64 = 1.0 / (1_u64 << 34) as f64;
     const LEAST_NORMAL: f64 = 2.3e-308;
     const LEAST_LOG: f64 = 1e-290;
 

@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 
 use super::block::{Block, Diagonal, Layout, Wanted, extremes};
-use crate::Real;
 use crate::numeric::extended::Extended;
 use crate::numeric::number::Number;
 use crate::vector::{Kernel, MOST_LANES, Vector, WideSum};
+use crate::{Precision, Real};
 
 /// An item, as a [`PointFunction`] sees it.
 #[derive(Debug, Clone, Copy)]
@@ -252,9 +252,18 @@ impl<V: Vector> Kernel<V::Element> for Shares<'_, V> {
                 (V::splat(token, sum.total().round()), V::splat(token, items))
             }
         };
-        let one = V::splat(token, 1.0);
+        let (one, zero) = (V::splat(token, 1.0), V::splat(token, 0.0));
+        // Near the ends of the range shares lose digits: infinite ones make the list be given up. Where
+        // the labels sum to 0 there is no share, and the list counts as one without items.
+        let (low, high) = match V::Element::PRECISION {
+            Precision::Single => (1e-28, 1e28),
+            Precision::Double => (1e-200, 1e200),
+        };
+        let moderate = V::both(one.constant(high).above(sum), sum.above(one.constant(low)));
+        let beyond =
+            V::select(sum.above(zero), one.constant(f64::INFINITY), one.constant(f64::NAN));
         for share in shares {
-            *share = (of(*share) / sum).raw();
+            *share = V::select(moderate, of(*share) / sum, beyond).raw();
         }
         V::raws_mut(evenly)[0] = (one / count).raw();
     }

@@ -170,7 +170,7 @@ impl<E: Element> Run<'_, E> {
             let factors = first..first + lanes;
             self.compute::<V>(token, factors.clone(), factors);
             let sizes = side.map(|list| list.scores.len());
-            let items: usize = sizes.clone().sum();
+            let items = whole.map_or_else(|| sizes.clone().sum(), |whole| whole.scores.len());
             for (result, out) in self.results.iter_mut().enumerate() {
                 if !out.is_empty() {
                     let out = &mut out[start..start + items];
@@ -208,12 +208,22 @@ impl<E: Element> Run<'_, E> {
             }
             Shape::InOrder(_) => V::call(token, SideBySide { block, factors, values }),
             Shape::Pairs(work) => {
-                if !work.weight.is_one() && block.layout == Layout::SideBySide {
-                    filling.fill_side_by_side::<V>(token, work.weight, block);
+                let mut plan = plan(work, block, wanted, single);
+                if plan.weight.is_some() && block.layout == Layout::SideBySide {
+                    plan.exact_gains = filling.fill_side_by_side::<V>(token, work.weight, block);
                 }
-                let plan = plan(work, block, wanted, single);
                 let buffers = buffers.get_or_insert_default();
-                V::call(token, PairBlock { plan, block, buffers, wanted, factors, values });
+                loop {
+                    let values = &mut *values;
+                    V::call(token, PairBlock { plan, block, buffers, wanted, factors, values });
+                    let can_be_finer = !plan.exact_gains && E::LEAST_EXACT_GAP < E::LEAST_GAP;
+                    if !can_be_finer || values.iter().all(|value| !value.is_nan()) {
+                        break;
+                    }
+                    // The others have the same columns once more, and so the same results.
+                    filling.fill_exact_gains(work.weight, block, values);
+                    plan.exact_gains = true;
+                }
             }
             Shape::Own(_) => {}
         }
@@ -375,6 +385,7 @@ fn plan<'a, E: Element>(
         tied: factors.is_some_and(|factors| factors.discount.is_some())
             && weight.ties() == crate::ranking::ScoreTies::Expected,
         single: single && E::PRECISION == crate::Precision::Double,
+        exact_gains: true,
         limit,
     }
 }

@@ -2,7 +2,8 @@
 
 use ndarray::{ArrayRef, Axis, Ix2, RemoveAxis};
 
-use super::graph;
+use super::graph::{self, Arcs};
+use super::limits::{check_item, check_items, narrow};
 use crate::check::{finite, same_shape, unravel, within};
 use crate::{Error, Real};
 
@@ -17,8 +18,57 @@ pub enum Outcome {
     Tie,
 }
 
+impl Outcome {
+    /// The outcome of a vote that names its winner; none where the winner is neither of the two.
+    ///
+    /// ```
+    /// use lipo::labels::Outcome;
+    ///
+    /// assert_eq!(Outcome::of_winner(&"a", &"b", &"b"), Some(Outcome::Second));
+    /// assert_eq!(Outcome::of_winner(&"a", &"b", &"c"), None);
+    /// ```
+    #[must_use]
+    pub fn of_winner<N: PartialEq + ?Sized>(first: &N, second: &N, winner: &N) -> Option<Self> {
+        match (winner == first, winner == second) {
+            (true, false) => Some(Self::First),
+            (false, true) => Some(Self::Second),
+            _ => None,
+        }
+    }
+
+    /// The outcome of a vote in three columns, \[the first won, the second won, a tie\]; none unless
+    /// exactly one of them is true.
+    ///
+    /// ```
+    /// use lipo::labels::Outcome;
+    ///
+    /// assert_eq!(Outcome::of_one_hot([false, false, true]), Some(Outcome::Tie));
+    /// assert_eq!(Outcome::of_one_hot([true, true, false]), None);
+    /// ```
+    #[must_use]
+    pub fn of_one_hot(columns: [bool; 3]) -> Option<Self> {
+        match columns {
+            [true, false, false] => Some(Self::First),
+            [false, true, false] => Some(Self::Second),
+            [false, false, true] => Some(Self::Tie),
+            _ => None,
+        }
+    }
+
+    /// The outcome, the two items being named in the other order.
+    #[must_use]
+    pub fn turned(self) -> Self {
+        match self {
+            Self::First => Self::Second,
+            Self::Second => Self::First,
+            Self::Tie => Self::Tie,
+        }
+    }
+}
+
 /// One judgement: a record of a file of votes.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The item shown first, 0 to K − 1.
     pub first: usize,
@@ -37,6 +87,31 @@ impl Comparison {
         Self { first, second, outcome, weight: 1.0 }
     }
 
+    /// A judgement of weight 1 that names its winner; without a winner it is a tie.
+    ///
+    /// ```
+    /// use lipo::labels::{Comparison, Outcome};
+    ///
+    /// assert_eq!(Comparison::won_by(4, 7, Some(7))?, Comparison::new(4, 7, Outcome::Second));
+    /// assert_eq!(Comparison::won_by(4, 7, None)?, Comparison::new(4, 7, Outcome::Tie));
+    /// assert!(Comparison::won_by(4, 7, Some(5)).is_err());
+    /// # Ok::<(), lipo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OutOfRange`] where the winner is neither of the two.
+    pub fn won_by(first: usize, second: usize, winner: Option<usize>) -> Result<Self, Error> {
+        let outcome = match winner {
+            None => Outcome::Tie,
+            Some(winner) => Outcome::of_winner(&first, &second, &winner).ok_or({
+                let (what, range) = ("winner", "one of the two items");
+                Error::OutOfRange { what, index: Vec::new(), value: winner as f64, range }
+            })?,
+        };
+        Ok(Self::new(first, second, outcome))
+    }
+
     /// The same judgement with another weight.
     #[must_use]
     pub fn weight(self, weight: f64) -> Self {
@@ -47,10 +122,9 @@ impl Comparison {
 /// What became of all comparisons of two items in one order of showing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pair {
-    /// The item shown first.
-    pub first: usize,
-    /// The item shown second.
-    pub second: usize,
+    // In 32 bits: there may be as many pairs as votes, and each pass over them is bound by memory.
+    first: u32,
+    second: u32,
     /// The weight of what the first item won.
     pub wins: f64,
     /// The weight of what the first item lost.
@@ -60,6 +134,28 @@ pub struct Pair {
 }
 
 impl Pair {
+    fn new(first: usize, second: usize) -> Self {
+        let (first, second) = (narrow(first), narrow(second));
+        Self { first, second, wins: 0.0, losses: 0.0, ties: 0.0 }
+    }
+
+    /// The item shown first.
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.first as usize
+    }
+
+    /// The item shown second.
+    #[must_use]
+    pub fn second(&self) -> usize {
+        self.second as usize
+    }
+
+    /// Sorts pairs by first item, then by second.
+    fn key(&self) -> u64 {
+        u64::from(self.first) << 32 | u64::from(self.second)
+    }
+
     /// The weight of all comparisons.
     #[must_use]
     pub fn total(&self) -> f64 {
@@ -70,6 +166,36 @@ impl Pair {
     #[must_use]
     pub fn points(&self) -> f64 {
         self.wins + 0.5 * self.ties
+    }
+
+    /// What the second item earned.
+    #[must_use]
+    pub fn points_of_second(&self) -> f64 {
+        self.losses + 0.5 * self.ties
+    }
+
+    /// The same pair with other counts.
+    pub(super) fn counted(self, wins: f64, losses: f64, ties: f64) -> Self {
+        Self { wins, losses, ties, ..self }
+    }
+
+    /// The first item's part of the points, then the second's, each to the last digit.
+    pub(super) fn shares(&self) -> [f64; 2] {
+        [self.points() / self.total(), self.points_of_second() / self.total()]
+    }
+
+    /// Who earned points against whom: a winner against a loser, or either where they tied.
+    pub(super) fn earned(&self) -> impl Iterator<Item = (usize, usize, ())> + use<> {
+        let (first, second) = (self.first(), self.second());
+        let tied = self.ties > 0.0;
+        let of_first = (tied || self.wins > 0.0).then_some((first, second, ()));
+        let of_second = (tied || self.losses > 0.0).then_some((second, first, ()));
+        of_first.into_iter().chain(of_second)
+    }
+
+    /// Who gave points to whom.
+    fn conceded(&self) -> impl Iterator<Item = (usize, usize, ())> + use<> {
+        self.earned().map(|(winner, loser, label)| (loser, winner, label))
     }
 
     /// The same comparisons, seen from the second item.
@@ -120,8 +246,10 @@ impl Comparisons {
         items: usize,
         records: impl IntoIterator<Item = Comparison>,
     ) -> Result<Self, Error> {
-        let mut pairs = Vec::new();
-        for (place, record) in records.into_iter().enumerate() {
+        check_items(items)?;
+        let records = records.into_iter();
+        let mut pairs = Counting::with_capacity(records.size_hint().0);
+        for (place, record) in records.enumerate() {
             let Comparison { first, second, outcome, weight } = record;
             let index = || vec![place];
             check_item("first items", first, items, index)?;
@@ -131,7 +259,7 @@ impl Comparisons {
                 return Err(Error::OutOfRange { what, index: index(), value: first as f64, range });
             }
             within("weights", weight, WEIGHT, index)?;
-            let mut pair = Pair { first, second, wins: 0.0, losses: 0.0, ties: 0.0 };
+            let mut pair = Pair::new(first, second);
             match outcome {
                 Outcome::First => pair.wins = weight,
                 Outcome::Second => pair.losses = weight,
@@ -139,7 +267,7 @@ impl Comparisons {
             }
             pairs.push(pair);
         }
-        Self::from_pairs(items, pairs)
+        Self::from_pairs(items, pairs.pairs)
     }
 
     /// Counts wins and ties `[K, K]`: `wins[[k, j]]` is how often k beat j. A tie of k and j stands in
@@ -170,6 +298,7 @@ impl Comparisons {
         ties: Option<&ArrayRef<F, Ix2>>,
     ) -> Result<Self, Error> {
         let items = square("wins", wins.shape())?;
+        check_items(items)?;
         let mut pairs = Vec::new();
         if let Some(ties) = ties {
             same_shape("ties", ties.shape(), wins.shape())?;
@@ -180,7 +309,7 @@ impl Comparisons {
                     continue;
                 }
                 within(what, count, WEIGHT, || vec![k, j])?;
-                let mut pair = Pair { first: k, second: j, wins: 0.0, losses: 0.0, ties: 0.0 };
+                let mut pair = Pair::new(k, j);
                 *(if what == "wins" { &mut pair.wins } else { &mut pair.ties }) =
                     0.5 * count.widen();
                 pairs.extend([pair, pair.turned()]);
@@ -214,6 +343,7 @@ impl Comparisons {
         mask: Option<&ArrayRef<bool, Ix2>>,
     ) -> Result<Self, Error> {
         let items = square("win probabilities", wins.shape())?;
+        check_items(items)?;
         if let Some(mask) = mask {
             same_shape("mask", mask.shape(), wins.shape())?;
         }
@@ -224,7 +354,7 @@ impl Comparisons {
             if known && first != second {
                 within("win probabilities", win, probability, || vec![first, second])?;
                 let wins = win.widen();
-                pairs.push(Pair { first, second, wins, losses: 1.0 - wins, ties: 0.0 });
+                pairs.push(Pair { wins, losses: 1.0 - wins, ..Pair::new(first, second) });
             }
         }
         Self::from_pairs(items, pairs)
@@ -274,35 +404,49 @@ impl Comparisons {
         let Some(&items) = lists.shape().last() else {
             return Err(Error::Axes { what, least: 1, found: 0 });
         };
+        check_items(items)?;
         for (place, &value) in lists.iter().enumerate().filter(|(_, value)| !value.is_nan()) {
             finite(what, value, || unravel(place, lists.shape()))?;
         }
-        let mut counted = Self { items, pairs: Vec::new() };
-        for list in lists.lanes(Axis(lists.ndim() - 1)) {
+        let mut pairs = Counting::with_capacity(0);
+        // Lists without items can be more than a loop has time for.
+        let lists = (!lists.is_empty()).then(|| lists.lanes(Axis(lists.ndim() - 1)));
+        for list in lists.into_iter().flatten() {
             let known: Vec<usize> = (0..items).filter(|&item| !list[item].is_nan()).collect();
-            let mut pairs = Vec::new();
             for (place, &first) in known.iter().enumerate() {
                 for &second in &known[place + 1..] {
                     let [wins, losses] =
                         [(first, second), (second, first)].map(|(a, b)| better(list[a], list[b]));
                     let [wins, losses, ties] =
                         [wins, losses, !wins && !losses].map(|yes| f64::from(u8::from(yes)));
-                    pairs.push(Pair { first, second, wins, losses, ties });
+                    pairs.push(Pair { wins, losses, ties, ..Pair::new(first, second) });
                 }
             }
-            counted.pairs.append(&mut pairs);
-            // Many lists repeat their pairs: counting now and then keeps memory to the pairs.
-            if counted.pairs.len() > items.saturating_mul(items).saturating_mul(2) {
-                counted = Self::from_pairs(items, counted.pairs)?;
-            }
         }
-        Self::from_pairs(items, counted.pairs)
+        Self::from_pairs(items, pairs.pairs)
     }
 
-    pub(super) fn from_pairs(items: usize, pairs: Vec<Pair>) -> Result<Self, Error> {
-        let mut pairs = added_up(pairs);
+    pub(super) fn from_pairs(items: usize, mut pairs: Vec<Pair>) -> Result<Self, Error> {
+        add_up(&mut pairs);
         pairs.retain(|pair| pair.total() > 0.0);
+        pairs.shrink_to_fit();
         let counted = Self { items, pairs };
+        finite("the sum of the weights", counted.total(), Vec::new)?;
+        Ok(counted)
+    }
+
+    /// The same pairs with other counts; a count of 0 stays one, and no other becomes one.
+    pub(super) fn recounted(&self, mut count: impl FnMut(f64) -> f64) -> Result<Self, Error> {
+        let mut pairs = self.pairs.clone();
+        for pair in &mut pairs {
+            for old in [&mut pair.wins, &mut pair.losses, &mut pair.ties] {
+                if *old > 0.0 {
+                    // What is too small for a number would lose the comparison.
+                    *old = count(*old).max(f64::MIN_POSITIVE);
+                }
+            }
+        }
+        let counted = Self { items: self.items, pairs };
         finite("the sum of the weights", counted.total(), Vec::new)?;
         Ok(counted)
     }
@@ -321,7 +465,9 @@ impl Comparisons {
     /// Each pair once, its lesser item first, both orders of showing added up.
     pub(super) fn both_orders(&self) -> Vec<Pair> {
         let ascending = |pair: &Pair| if pair.first < pair.second { *pair } else { pair.turned() };
-        added_up(self.pairs.iter().map(ascending).collect())
+        let mut pairs = self.pairs.iter().map(ascending).collect();
+        add_up(&mut pairs);
+        pairs
     }
 
     /// The number K of items.
@@ -345,7 +491,8 @@ impl Comparisons {
     /// The parts of the items that comparisons link, each ascending, by their least items.
     #[must_use]
     pub fn parts(&self) -> Vec<Vec<usize>> {
-        graph::connected_parts(self.items, self.pairs.iter().map(|pair| (pair.first, pair.second)))
+        let edges = self.pairs.iter().map(|pair| (pair.first(), pair.second()));
+        graph::connected_parts(self.items, edges)
     }
 
     /// The parts within which every item has won or tied against every other, be it through a chain
@@ -365,13 +512,32 @@ impl Comparisons {
     /// ```
     #[must_use]
     pub fn strong_parts(&self) -> Vec<Vec<usize>> {
-        let mut edges = Vec::with_capacity(self.pairs.len());
-        for pair in self.pairs.iter().flat_map(|pair| [*pair, pair.turned()]) {
-            if pair.points() > 0.0 {
-                edges.push((pair.first, pair.second));
+        let arcs = Arcs::new(self.items, || self.pairs.iter().flat_map(Pair::earned));
+        arcs.strong_parts()
+    }
+
+    /// Whether few scans over the pairs find a way from item 0 to every other along arcs; there may be
+    /// longer ways where they do not.
+    fn reaches_all<I>(&self, arcs: impl Fn(&Pair) -> I) -> bool
+    where
+        I: Iterator<Item = (usize, usize, ())>,
+    {
+        const SCANS: usize = 8;
+        let mut reached = vec![false; self.items];
+        reached.iter_mut().take(1).for_each(|reached| *reached = true);
+        for _ in 0..SCANS {
+            let mut grew = false;
+            for (source, target, ()) in self.pairs.iter().flat_map(&arcs) {
+                if reached[source] && !reached[target] {
+                    reached[target] = true;
+                    grew = true;
+                }
+            }
+            if !grew {
+                break;
             }
         }
-        graph::strong_parts(self.items, &edges)
+        reached.into_iter().all(|reached| reached)
     }
 
     /// Whether comparisons link all items.
@@ -391,6 +557,10 @@ impl Comparisons {
     /// [`Error::Unconnected`] as in [`check_connected`](Self::check_connected); otherwise
     /// [`Error::Separable`], with the [`strong_parts`](Self::strong_parts).
     pub fn check_strongly_connected(&self) -> Result<(), Error> {
+        // Most files of votes have short paths: some scans tell what parts would take a graph for.
+        if self.reaches_all(Pair::earned) && self.reaches_all(Pair::conceded) {
+            return Ok(());
+        }
         let parts = self.strong_parts();
         if parts.len() > 1 {
             self.check_connected()?;
@@ -400,11 +570,37 @@ impl Comparisons {
     }
 }
 
-/// Pairs by first and second item, those of the same two added up.
-fn added_up(mut pairs: Vec<Pair>) -> Vec<Pair> {
-    pairs.sort_by_key(|pair| (pair.first, pair.second));
+/// Pairs that are being counted: as many repeat, those of the same items are added up now and then,
+/// which keeps memory to some times the pairs that there are.
+struct Counting {
+    pairs: Vec<Pair>,
+    limit: usize,
+}
+
+impl Counting {
+    fn with_capacity(records: usize) -> Self {
+        const FEW: usize = 1 << 16;
+        let mut pairs = Vec::new();
+        // A hint that cannot be held is not an error: the records may never come.
+        let _ = pairs.try_reserve(records.min(1 << 24));
+        Self { pairs, limit: FEW }
+    }
+
+    fn push(&mut self, pair: Pair) {
+        if self.pairs.len() >= self.limit {
+            add_up(&mut self.pairs);
+            // Sorting again what hardly repeats would cost more than it saves.
+            self.limit = self.limit.max(16 * self.pairs.len());
+        }
+        self.pairs.push(pair);
+    }
+}
+
+/// Puts pairs in order of first and second item, those of the same two added up.
+fn add_up(pairs: &mut Vec<Pair>) {
+    pairs.sort_unstable_by_key(Pair::key);
     pairs.dedup_by(|next, kept| {
-        let same = (next.first, next.second) == (kept.first, kept.second);
+        let same = next.key() == kept.key();
         if same {
             kept.wins += next.wins;
             kept.losses += next.losses;
@@ -412,20 +608,6 @@ fn added_up(mut pairs: Vec<Pair>) -> Vec<Pair> {
         }
         same
     });
-    pairs
-}
-
-pub(super) fn check_item(
-    what: &'static str,
-    item: usize,
-    items: usize,
-    index: impl FnOnce() -> Vec<usize>,
-) -> Result<(), Error> {
-    if item < items {
-        return Ok(());
-    }
-    let range = "below the number of items";
-    Err(Error::OutOfRange { what, index: index(), value: item as f64, range })
 }
 
 fn square(what: &'static str, shape: &[usize]) -> Result<usize, Error> {

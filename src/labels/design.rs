@@ -5,6 +5,7 @@ use ndarray::Array1;
 use super::comparisons::Comparisons;
 use super::fit::Fit;
 use super::information::Information;
+use super::limits::check_room;
 use crate::Error;
 use crate::check::{finite, same_shape};
 use crate::numeric::SplitMix64;
@@ -19,17 +20,22 @@ use crate::ranking::argsort_descending;
 /// ```
 /// use lipo::labels::random_pairs;
 ///
-/// let pairs = random_pairs(8, 12, 1);
+/// let pairs = random_pairs(8, 12, 1)?;
 /// assert_eq!(pairs.len(), 12);
-/// assert_eq!(pairs, random_pairs(8, 12, 1)); // the same seed, the same pairs
+/// assert_eq!(pairs, random_pairs(8, 12, 1)?); // the same seed, the same pairs
+/// # Ok::<(), lipo::Error>(())
 /// ```
-#[must_use]
-pub fn random_pairs(items: usize, budget: usize, seed: u64) -> Vec<(usize, usize)> {
+///
+/// # Errors
+///
+/// [`Error::Parameter`] where there is no memory for the budget.
+pub fn random_pairs(items: usize, budget: usize, seed: u64) -> Result<Vec<(usize, usize)>, Error> {
     let mut random = SplitMix64::new(seed);
     let mut chosen = Vec::new();
     if items < 2 {
-        return chosen;
+        return Ok(chosen);
     }
+    check_budget(budget)?;
     let all = items.saturating_mul(items - 1) / 2;
     while chosen.len() < budget {
         let count = all.min(budget - chosen.len());
@@ -38,7 +44,12 @@ pub fn random_pairs(items: usize, budget: usize, seed: u64) -> Vec<(usize, usize
             chosen.push(if random.below(2) == 0 { (low, high) } else { (high, low) });
         }
     }
-    chosen
+    Ok(chosen)
+}
+
+/// Memory for a budget, and for choosing from it.
+fn check_budget(budget: usize) -> Result<(), Error> {
+    check_room::<[usize; 8]>("budget", budget)
 }
 
 /// `count` of the numbers below `all`, in random order, in memory of the order of `count` (Floyd).
@@ -79,13 +90,18 @@ fn unnumbered(number: usize) -> (usize, usize) {
 /// ```
 /// use lipo::labels::cyclic_pairs;
 ///
-/// assert_eq!(cyclic_pairs(4, 6), [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (1, 3)]);
+/// assert_eq!(cyclic_pairs(4, 6)?, [(0, 1), (1, 2), (2, 3), (3, 0), (0, 2), (1, 3)]);
+/// # Ok::<(), lipo::Error>(())
 /// ```
-#[must_use]
-pub fn cyclic_pairs(items: usize, budget: usize) -> Vec<(usize, usize)> {
+///
+/// # Errors
+///
+/// [`Error::Parameter`] where there is no memory for the budget.
+pub fn cyclic_pairs(items: usize, budget: usize) -> Result<Vec<(usize, usize)>, Error> {
     if items < 2 {
-        return Vec::new();
+        return Ok(Vec::new());
     }
+    check_budget(budget)?;
     let round = |stride: usize| {
         // At half way round, the second half of the items would repeat the first's pairs.
         let starts = if items - stride == stride { stride } else { items };
@@ -95,7 +111,7 @@ pub fn cyclic_pairs(items: usize, budget: usize) -> Vec<(usize, usize)> {
         };
         (0..starts).map(move |item| (item, on(item)))
     };
-    strides(items / 2).flat_map(round).take(budget).collect()
+    Ok(strides(items / 2).flat_map(round).take(budget).collect())
 }
 
 /// 1 to `greatest`, over and over, in steps that are the golden ratio of it, or near that.
@@ -130,7 +146,8 @@ fn gcd(a: usize, b: usize) -> usize {
 ///
 /// # Errors
 ///
-/// [`Error::NotFinite`] for a strength that is not finite.
+/// [`Error::NotFinite`] for a strength that is not finite, [`Error::Parameter`] where there is no memory
+/// for the budget.
 pub fn sorted_pairs(strengths: &[f64], budget: usize) -> Result<Vec<(usize, usize)>, Error> {
     for (item, &strength) in strengths.iter().enumerate() {
         finite("strengths", strength, || vec![item])?;
@@ -139,6 +156,7 @@ pub fn sorted_pairs(strengths: &[f64], budget: usize) -> Result<Vec<(usize, usiz
     if items < 2 {
         return Ok(Vec::new());
     }
+    check_budget(budget)?;
     let mut order = Vec::new();
     argsort_descending(strengths, &mut order);
     let apart = |distance: usize| {
@@ -157,7 +175,9 @@ pub fn sorted_pairs(strengths: &[f64], budget: usize) -> Result<Vec<(usize, usiz
 /// Time K² a pair and memory K², after K sparse systems.
 ///
 /// ```
-/// use lipo::labels::{BradleyTerry, Comparison, Comparisons, Outcome, Prior, informative_pairs};
+/// use lipo::labels::{
+///     BradleyTerry, Comparison, Comparisons, Estimator, Outcome, Prior, informative_pairs,
+/// };
 ///
 /// let asked = [(0, 1), (0, 1), (1, 2)].map(|(i, j)| Comparison::new(i, j, Outcome::Tie));
 /// let asked = Comparisons::from_records(3, asked)?;
@@ -170,11 +190,13 @@ pub fn sorted_pairs(strengths: &[f64], budget: usize) -> Result<Vec<(usize, usiz
 ///
 /// # Errors
 ///
-/// [`Error::Shape`] where the arguments are of different numbers of items.
+/// [`Error::Shape`] where the arguments are of different numbers of items, [`Error::Parameter`] where
+/// there is no memory for K² numbers or for the budget, [`Error::NotConverged`] as in
+/// [`Information::covariances`].
 pub fn informative_pairs(
     asked: &Comparisons,
     fit: &Fit,
-    information: &Information,
+    information: &Information<'_>,
     budget: usize,
 ) -> Result<Vec<(usize, usize)>, Error> {
     let items = fit.strengths.len();
@@ -186,10 +208,11 @@ pub fn informative_pairs(
     // How much more often each item was shown first than second.
     let mut lead = vec![0.0; items];
     for pair in asked.pairs() {
-        lead[pair.first] += pair.total();
-        lead[pair.second] -= pair.total();
+        lead[pair.first()] += pair.total();
+        lead[pair.second()] -= pair.total();
     }
-    let mut covariances = information.covariances();
+    check_budget(budget)?;
+    let mut covariances = information.covariances()?;
     let mut chosen = Vec::new();
     for _ in 0..budget {
         let (mut best, mut most) = ((0, 1), f64::NEG_INFINITY);

@@ -7,19 +7,25 @@
 //! becomes the points that j can expect. In θ = log π: θ_i ← θ_i + log Σ_j w_ij e_ji − log Σ_j w_ji e_ij,
 //! where e_ij are the points that i can expect against j.
 
-use super::bradley_terry::Ties;
 use super::comparisons::{Comparisons, Pair};
-use super::fit::{Convergence, Fit, Stopping, TieModel, davidson, mean, positive};
+use super::estimator::{Estimator, setters};
+use super::existence;
+use super::fit::Fit;
+use super::prior::{Prior, check_size};
+use super::stopping::Stopping;
+use super::sweeps::{Opponent, Opponents, Sweep, sweep};
+use super::ties::{TieModel, Ties, davidson};
 use crate::Error;
 use crate::numeric::Logistic;
 
 /// Bradley–Terry strengths by Newman's iteration: the maximum that
 /// [`BradleyTerry`](super::BradleyTerry) finds too, by steps that are cheap and many.
 ///
-/// The residual is the greatest change of a θ in the last iteration.
+/// The residual is how far θ still has to go, the changes of the iterations falling off as they have
+/// until then.
 ///
 /// ```
-/// use lipo::labels::{BradleyTerry, Comparisons, Newman};
+/// use lipo::labels::{BradleyTerry, Comparisons, Estimator, Newman};
 /// use ndarray::array;
 ///
 /// let wins = array![[0.0, 3.0, 2.0], [1.0, 0.0, 4.0], [1.0, 2.0, 0.0]];
@@ -33,8 +39,8 @@ use crate::numeric::Logistic;
 pub struct Newman {
     /// Whether ties are an outcome of their own, with Davidson's ν fitted, not half-wins.
     pub davidson: bool,
-    /// How often each item has won and lost against one more item of strength 1, ≥ 0; 0 is no prior,
-    /// 1 the paper's: [`Prior::PseudoCounts`](super::Prior::PseudoCounts).
+    /// How often each item has won and lost against one more item of strength 1: 0 is no prior, 1 the
+    /// paper's; others are a [`Prior::PseudoCounts`], from 10⁻¹⁵⁰ to 10¹⁵⁰.
     pub pseudo_counts: f64,
     /// When the iteration stops.
     pub stopping: Stopping,
@@ -46,143 +52,99 @@ impl Default for Newman {
     }
 }
 
+setters! { Newman {
+    /// With another number of wins and losses against one more item of strength 1.
+    pseudo_counts: f64,
+    /// With another rule for stopping.
+    stopping: Stopping,
+} }
+
 impl Newman {
     /// With Davidson's ties.
     #[must_use]
     pub fn davidson(self) -> Self {
         Self { davidson: true, ..self }
     }
+}
 
-    /// With another number of wins and losses against one more item of strength 1.
-    #[must_use]
-    pub fn pseudo_counts(self, pseudo_counts: f64) -> Self {
-        Self { pseudo_counts, ..self }
-    }
-
-    /// With another rule for stopping.
-    #[must_use]
-    pub fn stopping(self, stopping: Stopping) -> Self {
-        Self { stopping, ..self }
-    }
-
+impl Estimator for Newman {
     /// Fits the strengths.
     ///
     /// # Errors
     ///
-    /// Those of [`BradleyTerry::fit`](super::BradleyTerry::fit).
-    pub fn fit(&self, comparisons: &Comparisons) -> Result<Fit, Error> {
+    /// Those of [`BradleyTerry`](super::BradleyTerry).
+    fn fit(&self, comparisons: &Comparisons) -> Result<Fit, Error> {
         self.stopping.check()?;
-        if self.pseudo_counts == 0.0 {
-            comparisons.check_strongly_connected()?;
+        let prior = if self.pseudo_counts == 0.0 {
+            Prior::None
         } else {
-            positive("pseudo-counts", self.pseudo_counts)?;
-        }
+            check_size("pseudo-counts", self.pseudo_counts)?;
+            Prior::PseudoCounts(self.pseudo_counts)
+        };
         let ties = if self.davidson { Ties::Davidson } else { Ties::HalfWins };
-        let (mut model, _) = ties.starting_at(comparisons)?;
+        let ties = ties.starting_at(comparisons);
+        existence::check(comparisons, ties.has_ties(), false, prior)?;
         let pairs = comparisons.both_orders();
-        let opponents = Opponents::new(comparisons.items(), &pairs);
-        let mut theta = vec![0.0; comparisons.items()];
-        let mut convergence =
-            Convergence { iterations: 0, residual: f64::INFINITY, converged: false };
-        while !convergence.converged && convergence.iterations < self.stopping.max_iterations {
-            let before = (theta.clone(), model);
-            for item in 0..theta.len() {
-                theta[item] += self.step(item, &theta, model, &opponents);
-            }
-            if self.pseudo_counts == 0.0 {
-                let mean = mean(&theta);
-                for theta in &mut theta {
-                    *theta -= mean;
-                }
-            }
-            if let TieModel::Davidson { nu } = &mut model {
-                *nu = next_nu(*nu, &theta, &pairs);
-            }
-            let changes = theta.iter().zip(&before.0).map(|(now, before)| now - before);
-            let residual = changes.fold(change_of_ties(before.1, model), |greatest, change| {
-                if change.is_nan() { f64::INFINITY } else { greatest.max(change.abs()) }
-            });
-            convergence.iterations += 1;
-            convergence.residual = residual;
-            convergence.converged = residual <= self.stopping.tolerance;
-            if !residual.is_finite() {
-                break;
-            }
-        }
+        let earned = |pair: &Pair| [pair.points(), pair.points_of_second()];
+        let mut balance = Balance {
+            opponents: Opponents::new(comparisons.items(), &pairs, earned),
+            pairs,
+            ties,
+            pseudo_counts: self.pseudo_counts,
+        };
+        let mut strengths = vec![0.0; comparisons.items()];
+        let convergence = sweep(&mut balance, &mut strengths, &self.stopping);
         let convergence = self.stopping.accept("Newman's iteration", convergence)?;
-        Ok(Fit { ties: model, ..Fit::new(theta, convergence) })
+        Ok(Fit { ties: balance.ties, ..Fit::new(strengths, convergence) })
     }
+}
 
-    /// By how much an item's θ rises.
-    fn step(&self, item: usize, theta: &[f64], model: TieModel, opponents: &Opponents) -> f64 {
-        let virtual_opponent = Logistic::at(theta[item]);
+/// An item's points balance those that it could expect to concede.
+struct Balance {
+    opponents: Opponents,
+    pairs: Vec<Pair>,
+    ties: TieModel,
+    pseudo_counts: f64,
+}
+
+impl Sweep for Balance {
+    fn step(&self, item: usize, strengths: &[f64]) -> f64 {
+        let virtual_opponent = Logistic::at(strengths[item]);
         let mut earned = self.pseudo_counts * virtual_opponent.fall;
         let mut given = self.pseudo_counts * virtual_opponent.rise;
-        for &Opponent { item: other, points, conceded } in opponents.of(item) {
-            let expected = model.probabilities(theta[item] - theta[other]);
-            earned += points * (expected.loss + 0.5 * expected.tie);
+        for opponent in self.opponents.of(item) {
+            let &Opponent { item: other, earned: points, conceded } = opponent;
+            let expected = self.ties.probabilities(strengths[item] - strengths[other]);
+            earned += points * expected.points_of_second();
             given += conceded * expected.points();
         }
         if earned > 0.0 || given > 0.0 { earned.ln() - given.ln() } else { 0.0 }
     }
-}
 
-/// ν ← 2 Σ ties (e^{d/2} + e^{−d/2})/D / Σ (wins + losses)·2/D, in Newman's Eq. 29 with ν = 2v.
-fn next_nu(nu: f64, theta: &[f64], pairs: &[Pair]) -> f64 {
-    let (mut tied, mut decided) = (0.0, 0.0);
-    let log_nu = nu.ln();
-    for pair in pairs {
-        let (p, log_sum) = davidson(theta[pair.first] - theta[pair.second], log_nu);
-        tied += pair.ties * (p.win + p.loss);
-        decided += (pair.wins + pair.losses) * (-log_sum).exp();
-    }
-    if tied > 0.0 { tied / decided } else { 0.0 }
-}
-
-fn change_of_ties(before: TieModel, now: TieModel) -> f64 {
-    match (before, now) {
-        (TieModel::Davidson { nu: before }, TieModel::Davidson { nu: now }) if now != before => {
-            let change = (now.ln() - before.ln()).abs();
-            if change.is_nan() { f64::INFINITY } else { change }
-        }
-        _ => 0.0,
-    }
-}
-
-/// Whom each item met.
-struct Opponents {
-    starts: Vec<usize>,
-    all: Vec<Opponent>,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Opponent {
-    item: usize,
-    points: f64,
-    conceded: f64,
-}
-
-impl Opponents {
-    fn new(items: usize, pairs: &[Pair]) -> Self {
-        let mut starts = vec![0; items + 1];
-        for pair in pairs {
-            starts[pair.first + 1] += 1;
-            starts[pair.second + 1] += 1;
-        }
-        for item in 0..items {
-            starts[item + 1] += starts[item];
-        }
-        let mut place = starts.clone();
-        let mut all = vec![Opponent::default(); 2 * pairs.len()];
-        for pair in pairs.iter().flat_map(|pair| [*pair, pair.turned()]) {
-            let (points, conceded) = (pair.points(), pair.turned().points());
-            all[place[pair.first]] = Opponent { item: pair.second, points, conceded };
-            place[pair.first] += 1;
-        }
-        Self { starts, all }
+    fn is_free_to_shift(&self) -> bool {
+        self.pseudo_counts == 0.0
     }
 
-    fn of(&self, item: usize) -> &[Opponent] {
-        &self.all[self.starts[item]..self.starts[item + 1]]
+    /// ν ← ν Σ ties (win + loss) / Σ (wins + losses) tie, which is Newman's Eq. 29 with ν = 2v.
+    fn advance(&mut self, strengths: &[f64]) -> f64 {
+        let TieModel::Davidson { nu } = &mut self.ties else { return 0.0 };
+        if *nu == 0.0 {
+            return 0.0;
+        }
+        let (mut tied, mut decided) = (0.0, 0.0);
+        for pair in &self.pairs {
+            let p = davidson(strengths[pair.first()] - strengths[pair.second()], *nu);
+            tied += pair.ties * (p.win + p.loss);
+            decided += (pair.wins + pair.losses) * p.tie;
+        }
+        let change = tied.ln() - decided.ln();
+        let next = *nu * change.exp();
+        // A parameter that is no number stays what it was, and the iteration stops.
+        if next.is_normal() {
+            *nu = next;
+            change
+        } else {
+            f64::INFINITY
+        }
     }
 }

@@ -3,6 +3,7 @@
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 
 use super::comparisons::{Comparisons, Pair};
+use super::limits::check_room;
 use super::responses::{Responses, check_win_probabilities, rows};
 use crate::check::{in_order, same_shape};
 use crate::numeric::Sum;
@@ -38,12 +39,15 @@ pub struct Symmetrised<F, D: Dimension, B: Dimension> {
 ///
 /// # Errors
 ///
-/// Those of [`from_win_probabilities`](super::from_win_probabilities).
+/// Those of [`from_win_probabilities`](super::from_win_probabilities), and [`Error::Parameter`] where
+/// there is no memory for a number a list.
 pub fn symmetrised<F: Real, D: RemoveAxis<Smaller: RemoveAxis>>(
     wins: &ArrayRef<F, D>,
 ) -> Result<Symmetrised<F, D, <D::Smaller as Dimension>::Smaller>, Error> {
     let rows = rows(wins)?;
     let lists = rows.remove_axis(Axis(rows.ndim() - 1));
+    // Lists without responses take no memory in Ψ, but one number each in the asymmetries.
+    check_room::<F>("lists", lists.size())?;
     let mut symmetrised = Symmetrised {
         wins: Array::zeros(wins.raw_dim()),
         mean_asymmetry: Array::zeros(lists.clone()),
@@ -146,9 +150,8 @@ pub fn position_bias(comparisons: &Comparisons) -> PositionBias {
     let mut asymmetries = Sum::default();
     for (pair, turned) in with_turned(comparisons) {
         match turned {
-            Some(turned) if pair.first < pair.second => {
-                let asymmetry =
-                    pair.points() / pair.total() + turned.points() / turned.total() - 1.0;
+            Some(turned) if pair.first() < pair.second() => {
+                let asymmetry = pair.shares()[0] - turned.shares()[1];
                 asymmetries.add(asymmetry);
                 bias.greatest_asymmetry = bias.greatest_asymmetry.max(asymmetry.abs());
                 bias.both_orders += 1;
@@ -205,7 +208,7 @@ pub fn averaged_over_orders(comparisons: &Comparisons) -> Result<OrderAveraged, 
             half * f64::midpoint(count(&pair) / pair.total(), count(&turned) / turned.total())
         };
         let (wins, losses) = (mean(|pair| pair.wins), mean(|pair| pair.losses));
-        Pair { wins, losses, ties: mean(|pair| pair.ties), ..pair }
+        pair.counted(wins, losses, mean(|pair| pair.ties))
     };
     let pairs = with_turned(comparisons).map(average).collect();
     let averaged = Comparisons::from_pairs(comparisons.items(), pairs)?;
@@ -217,8 +220,8 @@ pub fn averaged_over_orders(comparisons: &Comparisons) -> Result<OrderAveraged, 
 fn with_turned(comparisons: &Comparisons) -> impl Iterator<Item = (Pair, Option<Pair>)> {
     let pairs = comparisons.pairs();
     pairs.iter().map(|&pair| {
-        let turned = (pair.second, pair.first);
-        let found = pairs.binary_search_by_key(&turned, |pair| (pair.first, pair.second));
+        let turned = (pair.second(), pair.first());
+        let found = pairs.binary_search_by_key(&turned, |pair| (pair.first(), pair.second()));
         (pair, found.ok().map(|place| pairs[place]))
     })
 }

@@ -3,6 +3,7 @@
 use ndarray::Array1;
 
 use super::comparisons::Comparisons;
+use super::limits::positive;
 use crate::Error;
 use crate::numeric::Sum;
 
@@ -41,7 +42,7 @@ pub fn average_win_rate_with_prior(
     comparisons: &Comparisons,
     opponents: f64,
 ) -> Result<Array1<f64>, Error> {
-    super::fit::positive("opponents of the prior", opponents)?;
+    positive("opponents of the prior", opponents)?;
     Ok(rates(comparisons, opponents))
 }
 
@@ -49,8 +50,8 @@ fn rates(comparisons: &Comparisons, prior_opponents: f64) -> Array1<f64> {
     let mut met = vec![0_usize; comparisons.items()];
     let mut rates = vec![Sum::default(); comparisons.items()];
     for pair in comparisons.both_orders() {
-        let share = pair.points() / pair.total();
-        for (item, share) in [(pair.first, share), (pair.second, 1.0 - share)] {
+        // The loser's share is no difference from 1: of 10⁹ to 1 it has all its digits.
+        for (item, share) in [pair.first(), pair.second()].into_iter().zip(pair.shares()) {
             met[item] += 1;
             rates[item].add(share);
         }
@@ -86,8 +87,8 @@ pub fn borda(comparisons: &Comparisons) -> Result<Array1<f64>, Error> {
     comparisons.check_connected()?;
     let mut points = vec![Sum::default(); comparisons.items()];
     for pair in comparisons.pairs() {
-        points[pair.first].add(pair.points());
-        points[pair.second].add(pair.turned().points());
+        points[pair.first()].add(pair.points());
+        points[pair.second()].add(pair.points_of_second());
     }
     Ok(points.into_iter().map(Sum::total).collect())
 }
@@ -118,8 +119,8 @@ pub fn copeland(comparisons: &Comparisons) -> Result<Array1<f64>, Error> {
         } else {
             (0.5, 0.5)
         };
-        counts[pair.first] += gained;
-        counts[pair.second] += lost;
+        counts[pair.first()] += gained;
+        counts[pair.second()] += lost;
     }
     Ok(counts)
 }

@@ -178,6 +178,7 @@ impl<'a, F: Real, D: ndarray::Dimension> Lists<'a, F, D, Ix1> {
             mask: Mask::none(),
             weights: None,
             list_weights: None,
+            targets: None,
             sizes,
             shape,
             batch: Dim([lists]),

@@ -5,6 +5,7 @@
 //! ∂l/∂s_i = Σ_{ψ_i > ψ_j} w_i Δ_ij φ′(s_i − s_j) − Σ_{ψ_j > ψ_i} w_j Δ_ji φ′(s_j − s_i)
 
 mod functions;
+mod given;
 mod weights;
 
 use std::borrow::Cow;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 pub use functions::{
     Hinge, Logistic, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
 };
+pub use given::GivenPairs;
 pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
 
 use crate::engine::{

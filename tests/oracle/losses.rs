@@ -3,10 +3,11 @@
 //! A new loss is one line here and a definition in `definitions.rs`.
 
 use lipo::losses::{
-    Discount, Gain, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, Nca,
-    PairHinge, PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction, RobustLogistic,
-    ScoreTies, SmoothedLogistic, SoftPairLoss, Softmax, SquaredDifference, TargetMargin,
+    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, ListMle, Logistic, Loss,
+    LossExt, Nca, PairHinge, PairLogistic, PairLoss, PairWeight, PointMse, PointSigmoid, Pro,
+    Reduction, RobustLogistic, SmoothedLogistic, Softmax, SquaredDifference, TargetMargin,
 };
+use lipo::ranking::{LinearGain, ReciprocalDiscount, ScoreTies};
 use lipo::{Error, Lists, Real};
 use ndarray::{Array1, Array2};
 
@@ -100,17 +101,12 @@ fn of_pairs<P: lipo::losses::PairFunction + 'static>(function: P) -> Box<dyn Los
     Box::new(PairLoss::unweighted(function))
 }
 
-fn of_lambda(weight: LambdaWeight) -> Box<dyn Loss> {
-    Box::new(LambdaLoss::with_weight(weight))
+fn weighted_logistic(weight: impl PairWeight + 'static) -> Box<dyn Loss> {
+    Box::new(PairLoss::new(Logistic, weight))
 }
 
 fn lambda(case: &Case, weight: Lambda) -> Exact {
     ordered_pairs(case, by::logistic(), weight.of(case))
-}
-
-#[allow(clippy::cast_precision_loss)] // small ranks
-fn reciprocal() -> Discount {
-    Discount::Custom(|rank| rank as f64)
 }
 
 /// Every loss.
@@ -121,22 +117,18 @@ pub fn subjects() -> Vec<Subject> {
         new("point-sigmoid", || Box::new(PointSigmoid), by::point_sigmoid)
             .labels(Labels::Unit)
             .of_places(),
-        new("pair-hinge", || Box::new(PairHinge::default()), |c| unweighted(c, by::hinge(1.0))),
+        new("pair-hinge", || Box::new(PairHinge), |c| unweighted(c, by::hinge(1.0))),
         new(
             "hinge of margin 0.45",
-            || of_pairs(Hinge::with_margin(0.45).unwrap()),
+            || of_pairs(Hinge::new(0.45).unwrap()),
             |c| unweighted(c, by::hinge(0.45)),
         ),
         new(
             "hinge of margin 0",
-            || of_pairs(Hinge::with_margin(0.0).unwrap()),
+            || of_pairs(Hinge::new(0.0).unwrap()),
             |c| unweighted(c, by::hinge(0.0)),
         ),
-        new(
-            "pair-logistic",
-            || Box::new(PairLogistic::default()),
-            |c| unweighted(c, by::logistic()),
-        ),
+        new("pair-logistic", || Box::new(PairLogistic), |c| unweighted(c, by::logistic())),
         new(
             "smoothed logistic",
             || of_pairs(SmoothedLogistic::new(0.1).unwrap()),
@@ -166,31 +158,31 @@ pub fn subjects() -> Vec<Subject> {
             .weighs_labels()
             .of_places(),
         new("pro", || Box::new(Pro), by::pro).labels_by_index().of_places().scores_to(1e3),
-        new("lambda-loss", || Box::new(LambdaLoss::default()), |c| lambda(c, Lambda::default()))
+        new("lambda-loss", || Box::new(LambdaLoss), |c| lambda(c, Lambda::default()))
             .labels(Labels::Gain)
             .scores_by_index(),
         new(
             "lambda-loss at 5",
-            || of_lambda(LambdaWeight::dcg().cutoff(5)),
+            || weighted_logistic(LambdaWeight::dcg().cutoff(5)),
             |c| lambda(c, Lambda { cutoff: 5, ..Lambda::default() }),
         )
         .labels(Labels::Gain)
         .scores_by_index(),
         new(
             "lambda-loss, expected ties",
-            || of_lambda(LambdaWeight::dcg().ties(ScoreTies::Expected)),
+            || weighted_logistic(LambdaWeight::dcg().ties(ScoreTies::Expected)),
             |c| lambda(c, Lambda { expected: true, ..Lambda::default() }),
         )
         .labels(Labels::Gain),
         new(
             "lambda-loss, linear gain",
-            || of_lambda(LambdaWeight::dcg().gain(Gain::Linear)),
+            || weighted_logistic(LambdaWeight::dcg().gain(LinearGain)),
             |c| lambda(c, Lambda { gain: by::Gain::Linear, ..Lambda::default() }),
         )
         .scores_by_index(),
         new(
             "lambda-loss, constant gain, discount 1/r",
-            || of_lambda(LambdaWeight::constant_gain_difference().discount(reciprocal())),
+            || weighted_logistic(DiscountDifference::new(ReciprocalDiscount)),
             |c| {
                 let (gain, discount) = (by::Gain::Constant, by::Discount::Reciprocal);
                 lambda(c, Lambda { gain, discount, ..Lambda::default() })
@@ -199,13 +191,13 @@ pub fn subjects() -> Vec<Subject> {
         .scores_by_index(),
         new(
             "lambda-loss, constant discount",
-            || of_lambda(LambdaWeight::constant_discount_difference()),
+            || weighted_logistic(GainDifference::default()),
             |c| lambda(c, Lambda { discount: by::Discount::Constant, ..Lambda::default() }),
         )
         .labels(Labels::Gain),
         new(
             "hinge, dcg",
-            || Box::new(PairLoss { function: Hinge, weight: LambdaWeight::dcg() }),
+            || Box::new(PairLoss::new(Hinge::default(), LambdaWeight::dcg())),
             |c| ordered_pairs(c, by::hinge(1.0), Lambda::default().of(c)),
         )
         .labels(Labels::Gain)
@@ -244,12 +236,11 @@ pub fn compute_soft_logistic(case: &Case, targets: &[f64]) -> Computed {
         let targets =
             Array2::from_shape_fn((size, size), |(i, j)| F::narrow(targets[i * size + j]));
         let weights = case.weights.as_deref().map(narrow::<F>);
-        let mut lists = Lists::dense(&scores, &scores);
+        let mut lists = Lists::dense(&scores, &scores).targets(&targets);
         if let Some(weights) = &weights {
             lists = lists.weights(weights);
         }
-        let loss = SoftPairLoss { function: Logistic };
-        let (value, grad) = loss.reduced(&lists.build()?, &targets, Reduction::Sum)?;
+        let (value, grad) = PairLogistic.reduced(&lists.build()?, Reduction::Sum)?;
         Ok((value.widen(), grad.iter().map(|slope| slope.widen()).collect()))
     }
     if case.single { of::<f32>(case, targets) } else { of::<f64>(case, targets) }

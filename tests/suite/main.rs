@@ -9,7 +9,6 @@ mod common;
 mod bad_input;
 mod closed_forms;
 mod custom_loss;
-mod exact_figures;
 mod gradients;
 mod invariants;
 mod lambda_weights;

@@ -17,7 +17,7 @@
 //! let scores = log_ratios.clone() * 0.5; // β (log π − log π_ref)
 //!
 //! let psi = array![[0.9_f32, 0.5, 0.1]];
-//! let (loss, grad) = LambdaLoss::default().value_and_grad(&to_array(&scores), &psi)?;
+//! let (loss, grad) = LambdaLoss.value_and_grad(&to_array(&scores), &psi)?;
 //! let loss = surrogate(loss, to_tensor(grad, &scores), scores);
 //! let grads = loss.backward();
 //! assert_eq!(log_ratios.grad(&grads).unwrap().dims(), [1, 3]);
@@ -25,9 +25,7 @@
 //! ```
 
 use burn::tensor::{Element, ElementConversion, Tensor, TensorData};
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, PairHinge, PairLogistic, PointMse, PointSigmoid, Softmax,
-};
+use lipo::losses::{Loss, PAPER};
 use ndarray::Array2;
 
 pub mod node;
@@ -69,13 +67,5 @@ pub fn to_tensor<F: Element>(array: Array2<F>, like: &Tensor<2>) -> Tensor<2> {
 /// The seven losses by name, for the program and the tests; any other loss of lipo does as well.
 #[must_use]
 pub fn losses() -> [(&'static str, Box<dyn Loss>); 7] {
-    [
-        ("point-mse", Box::new(PointMse)),
-        ("point-sigmoid", Box::new(PointSigmoid)),
-        ("pair-hinge", Box::new(PairHinge::default())),
-        ("pair-logistic", Box::new(PairLogistic::default())),
-        ("list-mle", Box::new(ListMle)),
-        ("softmax", Box::new(Softmax)),
-        ("lambda-loss", Box::new(LambdaLoss::default())),
-    ]
+    PAPER.map(|(name, make)| (name, make()))
 }

@@ -141,7 +141,7 @@ fn rewards_may_be_computed_on_either_side() -> Result<(), Error> {
     let policy = numbers::<f64>(4, 5, 0.0).mapv(|x| x - 3.0);
     let reference = numbers::<f64>(4, 5, 7.0).mapv(|x| x - 3.0);
     let psi = labels::<f64>(4, 5);
-    let loss = LambdaLoss::default();
+    let loss = LambdaLoss;
 
     let x = leaf(&policy, &device);
     let (value, grad) = loss.value_and_grad(&reward.scores(&to_array(&x), &reference)?, &psi)?;
@@ -228,6 +228,6 @@ fn arrays_and_tensors_may_be_transposed() {
 fn a_score_that_is_no_number_is_an_error() {
     let device = Device::flex().autodiff();
     let x = Tensor::<2>::from_data([[0.5_f32, f32::NAN]], &device);
-    let error = PairLogistic::default().value_and_grad(&to_array(&x), &array![[1.0, 0.0]]);
+    let error = PairLogistic.value_and_grad(&to_array(&x), &array![[1.0, 0.0]]);
     assert!(matches!(error, Err(Error::NotFinite { .. })), "{error:?}");
 }

@@ -18,7 +18,7 @@ use crate::numeric::number::Number;
 /// Nothing is clipped: a confident score keeps its loss and its gradient on both tails. Terms, for
 /// [`Reduction::MeanOverTerms`](crate::losses::Reduction::MeanOverTerms), are the items.
 ///
-/// A label outside \[0, 1\] is [`Error::OutOfRange`].
+/// A label outside \[0, 1\] is [`Error::OutOfRange`](crate::Error::OutOfRange).
 ///
 /// ```
 /// use lipo::losses::{LossExt, PointSigmoid};

@@ -58,14 +58,11 @@ crate::formula! {
         fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
             let (zero, one) = (pair.margin.constant(0.0), pair.margin.constant(1.0));
             let (kink, rest) = pair.margin.constant_exactly(self.margin);
-            // Rounded down, the kink is below δ, and a margin equal to it is active too.
-            let short = N::select(rest.above(zero), kink - pair.margin, kink - pair.margin - zero);
-            let above = short.above(zero);
-            let equal = pair.margin.equals(kink);
-            let at_kink = one.keep(equal).keep(rest.above(zero));
-            let active = (one.keep(above) + at_kink).above(zero);
-            let value = (kink - pair.margin) + (rest - pair.margin_lost);
-            PairTerm::new(value.keep(active), (-one).keep(active), zero)
+            // Exact where the margin is near the kink; elsewhere the sign is clear.
+            let short = (kink - pair.margin) + rest;
+            let active = short.above(zero);
+            let value = (short - pair.margin_lost).keep(active);
+            PairTerm::new(value, (-one).keep(active), zero)
         }
 
         fn family(&self) -> Family {

@@ -155,7 +155,7 @@ impl<G: Gain, D: Discount> PairWeight for LambdaWeight<G, D> {
 /// use lipo::losses::{DiscountDifference, Logistic, LossExt, PairLoss};
 /// use ndarray::array;
 ///
-/// let loss = PairLoss::new(Logistic, DiscountDifference::default());
+/// let loss = PairLoss::new(Logistic, DiscountDifference::dcg());
 /// let value = loss.value(&array![0.0_f64, 1.0], &array![0.2, 0.1])?;
 /// assert!((value - 0.484686).abs() < 1e-6); // |1/log2(3) - 1| · log(1 + e)
 /// # Ok::<(), lipo::Error>(())
@@ -169,6 +169,14 @@ pub struct DiscountDifference<D = LogDiscount> {
     pub ties: ScoreTies,
     /// The last rank that counts; all where there is none.
     pub cutoff: Option<usize>,
+}
+
+impl DiscountDifference {
+    /// That of the DCG's discount, 1/log2(1 + r).
+    #[must_use]
+    pub const fn dcg() -> Self {
+        Self { discount: LogDiscount, ties: ScoreTies::ByIndex, cutoff: None }
+    }
 }
 
 impl<D> DiscountDifference<D> {
@@ -235,6 +243,14 @@ impl<D: Discount> PairWeight for DiscountDifference<D> {
 pub struct GainDifference<G = ExponentialGain> {
     /// G.
     pub gain: G,
+}
+
+impl GainDifference {
+    /// That of the DCG's gain, 2^ψ − 1.
+    #[must_use]
+    pub const fn dcg() -> Self {
+        Self { gain: ExponentialGain }
+    }
 }
 
 impl<G> GainDifference<G> {

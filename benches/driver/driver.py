@@ -11,19 +11,18 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = ROOT / "target" / "driver"
 
-DIAGONAL = "+diagonal"  # behind a loss's name: with the diagonal of the Hessian
 PAPER = ["point-mse", "point-sigmoid", "pair-hinge", "pair-logistic", "list-mle", "softmax", "lambda-loss"]
 WEIGHTED = ["label-difference", "lambda-linear", "lambda-expected", "lambda-cutoff", "lambda-ndcg"]
 OTHER_PAIRS = ["cdpo", "robust", "simpo", "ipo", "hinge-0.999", *WEIGHTED]
-WITH_DIAGONAL = [loss + DIAGONAL for loss in ("pair-logistic", "lambda-loss", "softmax")]
-LOSSES = [*PAPER, *OTHER_PAIRS, "nca", "pro", *WITH_DIAGONAL]  # src/losses.rs has what they are
+WITH_MORE = ["pair-logistic+targets", "pair-logistic+diagonal", "lambda-loss+diagonal", "softmax+diagonal"]
+LOSSES = [*PAPER, *OTHER_PAIRS, "nca", "pro", *WITH_MORE]  # src/losses.rs has what they are
 OVER_PAIRS = {"pair-hinge", "pair-logistic", "lambda-loss", "pro", *OTHER_PAIRS}
 DTYPES = ["f32", "f64"]
 
 
 def over_pairs(loss):
     """Whether a loss takes O(K²) terms of a list."""
-    return loss.removesuffix(DIAGONAL) in OVER_PAIRS
+    return loss.split("+")[0] in OVER_PAIRS
 
 LEAST_ITEMS = 32768  # fewer make lists that a branch predictor learns by heart
 

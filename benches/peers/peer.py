@@ -54,8 +54,8 @@ class Rax:
     def step(self, name):
         """A function of scores and labels that gives value and gradient."""
         loss, total = self.losses[name], self.jax.numpy.sum
-        step = self.jax.jit(self.jax.value_and_grad(lambda s, labels: loss(s, labels, reduce_fn=total)))
-        return lambda scores, labels: self.jax.block_until_ready(step(scores, labels))
+        step = self.jax.jit(self.jax.value_and_grad(lambda *arrays: loss(*arrays, reduce_fn=total)))
+        return lambda *arrays: self.jax.block_until_ready(step(*arrays))
 
     def token_step(self, beta):
         """A function of tokens [N, K, T] of policy and reference, their mask and win probabilities [N, K, K]
@@ -103,6 +103,9 @@ def by_hand(jax, rax):
         between = jnp.abs(differences(means))
         return jnp.abs(differences(2.0**labels)) * jnp.where(tied, within[..., None], between)
 
+    def soft_targets(scores, labels, targets, *, reduce_fn):
+        return reduce_fn(targets * softplus(-differences(scores)))
+
     def nca(scores, labels, *, reduce_fn):
         shares = labels / labels.sum(-1, keepdims=True)
         return reduce_fn(shares * softplus(-scores) + softplus(scores) / scores.shape[-1])
@@ -128,6 +131,7 @@ def by_hand(jax, rax):
         "lambda-expected": pair_loss(lambda d: softplus(-d), expected),
         "nca": nca,
         "pro": pro,
+        "pair-logistic+targets": soft_targets,
     }
 
 
@@ -200,7 +204,12 @@ def main(library, dtype):
         command, *words = line.split()
         if command == "load":
             name, _, lists, size, *files = words
-            numbers = (np.fromfile(file).reshape(-1, int(lists), int(size)).astype(TYPES[dtype]) for file in files)
+            numbers = [np.fromfile(file).reshape(-1, int(lists), int(size)) for file in files]
+            if name.endswith("+targets"):
+                labels = numbers[1]
+                targets = (1 + labels[..., :, None] - labels[..., None, :]) / 2
+                numbers.append(np.where(np.eye(int(size), dtype=bool), 0, targets))
+            numbers = [array.astype(TYPES[dtype]) for array in numbers]
             batches = [tuple(map(peer.array, batch)) for batch in zip(*numbers)]
             step, factor = peer.step(name), peer.factor(name, int(size))
             answer = "ok"

@@ -11,14 +11,23 @@ use lipo::losses::{
 };
 use lipo::ranking::{LinearGain, ScoreTies};
 
-/// What follows a loss's name where the diagonal of the Hessian is computed too.
-const WITH_DIAGONAL: &str = "+diagonal";
+/// A loss and how it is run.
+pub struct Run {
+    pub loss: Box<dyn Loss>,
+    /// Whether the diagonal of the Hessian is computed too: `+diagonal` behind the loss's name.
+    pub diagonal: bool,
+    /// Whether the lists have soft targets: `+targets` behind the loss's name.
+    pub targets: bool,
+}
 
-/// A loss, and whether its name asks for the diagonal of the Hessian.
-pub fn named(name: &str) -> Result<(Box<dyn Loss>, bool), Box<dyn Error>> {
-    match name.strip_suffix(WITH_DIAGONAL) {
-        Some(name) => Ok((loss(name)?, true)),
-        None => Ok((loss(name)?, false)),
+impl Run {
+    pub fn named(name: &str) -> Result<Self, Box<dyn Error>> {
+        let (name, with) = name.split_once('+').unwrap_or((name, ""));
+        let (diagonal, targets) = (with == "diagonal", with == "targets");
+        if !(diagonal || targets || with.is_empty()) {
+            return Err(format!("no loss is run with {with}").into());
+        }
+        Ok(Self { loss: loss(name)?, diagonal, targets })
     }
 }
 

@@ -35,9 +35,9 @@ mod range;
 mod run;
 mod softmax;
 mod strategy;
-mod tile;
 #[cfg(test)]
 mod tests;
+mod tile;
 
 pub use batch::Workspace;
 pub(crate) use batch::{Outputs, evaluate};

@@ -152,11 +152,11 @@ pub trait Loss: Debug + Send + Sync {
     }
 
     /// The number of terms of a list, for [`Reduction::MeanOverTerms`]: its items for a point loss,
-    /// its ordered pairs for a pair loss, 1 for a list loss.
-    fn terms(&self, list: &List<'_>) -> u64 {
+    /// its ordered pairs for a pair loss, 1 for a list loss. `scratch` is room for numbers.
+    fn terms(&self, list: &List<'_>, scratch: &mut Vec<f64>) -> u64 {
         match self.work().0 {
             Shape::Points(function) if !function.takes_shares() => list.len() as u64,
-            Shape::Pairs(work) => pair::count(list, work.function.traits().ties),
+            Shape::Pairs(work) => pair::count(list, work.function.traits().ties, scratch),
             _ => 1,
         }
     }
@@ -238,8 +238,8 @@ macro_rules! forward_loss {
                 (**self).check(list)
             }
 
-            fn terms(&self, list: &List<'_>) -> u64 {
-                (**self).terms(list)
+            fn terms(&self, list: &List<'_>, scratch: &mut Vec<f64>) -> u64 {
+                (**self).terms(list, scratch)
             }
         }
     )*};
@@ -567,7 +567,7 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
         total.lists = flat.count();
         return Ok(total);
     }
-    let buffers = workspace.for_lists();
+    let (buffers, scratch) = workspace.for_lists();
     for place in flat.places() {
         let (list, _, targets) = flat.whole_list(place, buffers);
         if list.is_empty() {
@@ -579,7 +579,8 @@ fn count<L: Loss + ?Sized, F: Real, D: Dimension, B: Dimension>(
         total.lists += 1;
         if with_terms {
             let ordered_pairs = (list.len() * (list.len() - 1)) as u64;
-            total.terms += if targets.is_some() { ordered_pairs } else { loss.terms(&list) };
+            total.terms +=
+                if targets.is_some() { ordered_pairs } else { loss.terms(&list, scratch) };
         }
     }
     Ok(total)

@@ -432,6 +432,25 @@ fn options_are_obeyed() {
     );
 }
 
+/// The tables with intervals on `examples/README.md` that are about this example are those that the
+/// program printed.
+#[test]
+fn the_page_quotes_the_results() {
+    let read = |path: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        fs::read_to_string(path).expect("a file")
+    };
+    let (page, results) = (read("examples/README.md"), read("examples/alignment/results.md"));
+    let (_, section) = page.split_once("\n## alignment\n").expect("a section");
+    let section = section.split_once("\n## ").map_or(section, |(section, _)| section);
+    let figures: Vec<_> =
+        section.lines().filter(|line| line.starts_with("| ") && line.contains(" ± ")).collect();
+    assert!(!figures.is_empty(), "{section}");
+    for line in figures {
+        assert!(results.lines().any(|other| other == line), "the results do not have: {line}");
+    }
+}
+
 #[test]
 fn bad_arguments_are_told() {
     let out = directory("bad");

@@ -59,9 +59,10 @@ impl Workspace {
         &self.values
     }
 
-    /// Room for the items of one list.
-    pub(crate) fn for_lists(&mut self) -> &mut ListBuffers {
-        &mut self.rooms(1)[0].plain.lists
+    /// Room for the items of one list, and for numbers.
+    pub(crate) fn for_lists(&mut self) -> (&mut ListBuffers, &mut Vec<f64>) {
+        let Plain { lists, scratch, .. } = &mut self.rooms(1)[0].plain;
+        (lists, &mut scratch.numbers)
     }
 
     fn rooms(&mut self, count: usize) -> &mut [Room] {
@@ -498,12 +499,7 @@ impl<F: Real, E: Element> Batch<'_, F, E> {
     }
 
     /// Lists of one strategy.
-    fn run(
-        &mut self,
-        entries: Entries<'_>,
-        scratch: &mut RunScratch<E>,
-        part: &mut Part<'_, F>,
-    ) {
+    fn run(&mut self, entries: Entries<'_>, scratch: &mut RunScratch<E>, part: &mut Part<'_, F>) {
         let RunScratch { factors, values, results, work } = scratch;
         let strategy = self.strategy(entries.get(0), part);
         let (lists, padded) = (entries.len(), entries.len().next_multiple_of(MOST_LANES));

@@ -42,6 +42,7 @@ pub(super) struct InOrder {
     /// The gradient, the diagonal and the product, in the order.
     pub(super) results: [Vec<f64>; 3],
     direction: Vec<f64>,
+    moments: Vec<f64>,
 }
 
 /// A list to be computed in order.
@@ -58,7 +59,7 @@ impl InOrder {
     /// The value of a list whose `order` has been filled in; NaN where it is not to be trusted.
     pub(super) fn compute(&mut self, list: &Ordered<'_>) -> f64 {
         let items = self.order.len();
-        let Self { order, scores, weights, exps, after, shares, results, direction } = self;
+        let Self { order, scores, weights, exps, after, shares, results, direction, .. } = self;
         let gather = |numbers: &[f64], into: &mut Vec<f64>| {
             into.clear();
             into.extend(order.iter().map(|&item| numbers[item]));
@@ -106,10 +107,18 @@ impl InOrder {
     /// The diagonal, Σ_{i ≤ k} v_i q (1 − q) of q = E_k/C_i, and the product with the direction.
     fn curvature(&mut self, weighted: bool) {
         let Self {
-            weights, exps, after, shares, results: [_, diagonal, product], direction, ..
+            weights,
+            exps,
+            after,
+            shares,
+            results: [_, diagonal, product],
+            direction,
+            moments,
+            ..
         } = self;
-        // Σ E_j v_j over the items from k on, in place of which the scan needs one more column.
-        let mut moments = vec![0.0; exps.len()];
+        // Σ E_j v_j over the items from k on.
+        moments.clear();
+        moments.resize(exps.len(), 0.0);
         let mut sum = Compensated::default();
         for (k, moment) in moments.iter_mut().enumerate().rev() {
             sum.add(exps[k] * direction.get(k).copied().unwrap_or(0.0));

@@ -157,11 +157,8 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Trust<'_, V> {
             if block.layout == Layout::InLanes {
                 greatest = V::all(token, greatest.greatest_lane());
             }
-            let limit = if plan.exact_gains {
-                V::Element::LEAST_EXACT_GAP
-            } else {
-                V::Element::LEAST_GAP
-            };
+            let limit =
+                if plan.exact_gains { V::Element::LEAST_EXACT_GAP } else { V::Element::LEAST_GAP };
             let enough = least_gap.above(greatest.times(limit));
             trust = V::select(enough, trust, nan);
         }

@@ -191,17 +191,14 @@ fn domain(weight: &dyn TileWeight, precision: Precision) -> Domain {
 }
 
 /// The number of pairs of a list: of unequal labels, or of all items where ties take part.
-pub(super) fn count(list: &List<'_>, ties: bool) -> u64 {
+pub(super) fn count(list: &List<'_>, ties: bool, sorted: &mut Vec<f64>) -> u64 {
     let labels = list.labels();
     let pairs = |items: usize| items as u64 * (items as u64).saturating_sub(1) / 2;
     if ties {
         return pairs(labels.len());
     }
-    if labels.len() < 64 {
-        let unequal = |k: usize| labels[..k].iter().filter(|&&label| label != labels[k]).count();
-        return (0..labels.len()).map(|k| unequal(k) as u64).sum();
-    }
-    let mut sorted = labels.to_vec();
+    sorted.clear();
+    sorted.extend_from_slice(labels);
     sorted.sort_unstable_by(f64::total_cmp);
     let tied = sorted.chunk_by(|a, b| a == b).map(|group| pairs(group.len())).sum::<u64>();
     pairs(labels.len()) - tied

@@ -329,15 +329,11 @@ def print_report(report):
 
         print_table(f"{dtype}, time of an item beside that in a list of 8", cells, short)
 
-        def microseconds(cell):
-            return " / ".join(figure(cell["ns"][name] / 1e3) if name in cell["ns"] else "–" for name in shown)
-
         def nanoseconds(cell):
-            terms = Shape.parse(cell["shape"]).terms(cell["loss"])
-            return figure(cell["ns"]["lipo"] / terms) if terms else None
+            terms, ns = Shape.parse(cell["shape"]).terms(cell["loss"]), cell["ns"]
+            return " / ".join(figure(ns[name] / terms) if name in ns else "–" for name in shown) if terms else None
 
-        print_table(f"{dtype}, µs a call: {' / '.join(shown)}", cells, microseconds)
-        print_table(f"{dtype}, ns an item, in pair losses a pair", cells, nanoseconds)
+        print_table(f"{dtype}, ns an item, in losses over pairs a pair: {' / '.join(shown)}", cells, nanoseconds)
     if total:
         print(f"\n{met} of {total} targets met.")
 

@@ -12,9 +12,9 @@
 //! neighbours.
 
 use super::lists::ListItems;
-use crate::Real;
 use crate::numeric::number::Number;
 use crate::vector::{Vector, WideSum};
+use crate::{Precision, Real};
 
 /// The number of results an item may have: gradient, diagonal of the Hessian, Hessian-vector product.
 pub(super) const RESULTS: usize = 3;
@@ -268,6 +268,17 @@ impl<E: Real> Block<E> {
         }
     }
 
+    /// Gives up on lists (NaN in `values`) whose values are below `least`, unless all their slopes are 0.
+    pub(super) fn distrust_small(&self, values: &mut [f64], least: f64, lanes: usize) {
+        for (lane, value) in values.iter_mut().enumerate().filter(|(_, value)| **value < least) {
+            let in_lane = |k: usize| self.layout == Layout::InLanes || k % lanes == lane;
+            let mut slopes = self.out[0].iter().enumerate();
+            if slopes.any(|(k, slope)| in_lane(k) && *slope != E::zero()) {
+                *value = f64::NAN;
+            }
+        }
+    }
+
     /// Empties the wide sums of the results that are asked for.
     #[inline(always)]
     pub(super) fn clear_sums(&mut self, wanted: Wanted) {
@@ -315,5 +326,14 @@ pub(super) fn extremes<V: Vector>(token: V::Token, block: &Block<V::Element>) ->
         Layout::InLanes => {
             (V::all(token, least.least_lane()), V::all(token, greatest.greatest_lane()))
         }
+    }
+}
+
+/// The least mean of logarithms that a product of their arguments, kept as wide as the type's sums
+/// are, tells exactly.
+pub(super) fn least_log<E: Real>() -> f64 {
+    match E::PRECISION {
+        Precision::Single => 4e-9, // 2⁻²⁸: the products are in f64
+        Precision::Double => 1e-290,
     }
 }

@@ -14,7 +14,7 @@
 //! `f64` and compensated. Short lists go side by side instead, where the sums over the items behind
 //! or before one are masked sums over all pairs, without a sort.
 
-use super::block::{Block, Wanted};
+use super::block::{Block, Wanted, least_log};
 use crate::Real;
 use crate::numeric::number::Number;
 use crate::vector::{Kernel, LogProduct, Vector, WideSum};
@@ -331,6 +331,10 @@ impl<E: Real> Kernel<E> for SideBySide<'_, E> {
         let narrow = zero.constant(V::SPREAD).above(greatest - least);
         let trust = V::select(narrow, zero, zero.constant(f64::NAN));
         value.plus(product.ln()).plus(V::Wide::of(token, trust)).write(values);
+        if !weighted {
+            let least = least_log::<E>() * block.items as f64;
+            block.distrust_small(values, least, V::lanes());
+        }
     }
 }
 

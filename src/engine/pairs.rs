@@ -1,6 +1,6 @@
 //! Pair losses: the pairs of a block, tile by tile.
 
-use super::block::{Block, Layout, ROWS, Wanted, extremes};
+use super::block::{Block, Layout, ROWS, Wanted, extremes, least_log};
 use super::columns::{PairSlots, TileWeight};
 use super::formula::{Family, Terms, TileFunction};
 use super::tile::{
@@ -174,8 +174,6 @@ pub(super) trait NativePairs: Real {
     const LEAST_EXACT_GAP: f64;
     /// The least normal number.
     const LEAST_NORMAL: f64;
-    /// The least mean of logarithms that a product of their arguments tells exactly.
-    const LEAST_LOG: f64;
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>);
     fn weigh(weight: &dyn TileWeight, slots: PairSlots<'_, Self>);
@@ -188,7 +186,6 @@ impl NativePairs for f32 {
     const LEAST_GAP: f64 = 1.0 / (1 << 25) as f64;
     const LEAST_EXACT_GAP: f64 = Self::LEAST_GAP; // two numbers hold no more than vectors make
     const LEAST_NORMAL: f64 = 1.2e-38;
-    const LEAST_LOG: f64 = 4e-9; // 2⁻²⁸: the products are in f64
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>) {
         function.tile_single(terms);
@@ -204,10 +201,9 @@ impl NativePairs for f32 {
 }
 
 impl NativePairs for f64 {
-    const LEAST_GAP: f64 = 1.0 / (1 << 16) as f64;
+    const LEAST_GAP: f64 = 1.0 / (1 << 14) as f64;
     const LEAST_EXACT_GAP: f64 = 1.0 / (1_u64 << 34) as f64;
     const LEAST_NORMAL: f64 = 2.3e-308;
-    const LEAST_LOG: f64 = 1e-290;
 
     fn tile(function: &dyn TileFunction, terms: Terms<'_, Self>) {
         function.tile_double(terms);
@@ -506,16 +502,9 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Finish<'_, V> {
         }
         if let Way::LogisticSums(_) = plan.way {
             // Where all margins are large, the product of the 1 − q does not tell the q apart from 0.
-            let (items, lanes) = (block.items as f64, V::lanes());
-            let least = V::Element::LEAST_LOG * items * items;
-            for (lane, value) in values.iter_mut().enumerate().filter(|(_, value)| **value < least)
-            {
-                let in_lane = |k: usize| block.layout == Layout::InLanes || k % lanes == lane;
-                let mut slopes = block.out[0].iter().enumerate();
-                if slopes.any(|(k, slope)| in_lane(k) && *slope != V::Element::zero()) {
-                    *value = f64::NAN;
-                }
-            }
+            let items = block.items as f64;
+            let least = least_log::<V::Element>() * items * items;
+            block.distrust_small(values, least, V::lanes());
         }
     }
 }

@@ -35,7 +35,8 @@ pub struct Total {
 impl Total {
     /// Adds the values of lists without weights.
     pub(super) fn add_all(&mut self, values: &[f64]) {
-        if values.iter().any(|value| value.abs() >= WideRangeSum::LARGE || value.is_nan()) {
+        let moderate = |value: &f64| value.abs() < WideRangeSum::LARGE;
+        if !values.iter().all(moderate) {
             return values.iter().for_each(|&value| self.values.add(value));
         }
         // Four sums side by side, so that no addition waits for the one before.
@@ -49,11 +50,9 @@ impl Total {
                 sums[1][lane] += sum.lo;
             }
         }
-        for lane in 0..4 {
-            let [hi, lo] = [sums[0][lane], sums[1][lane]];
-            self.values.add_moderate_sum(DoubleDouble { hi, lo });
-        }
-        rest.iter().for_each(|&value| self.values.add(value));
+        let sums = sums.into_iter().flatten().chain(rest.iter().copied());
+        let sum = sums.fold(DoubleDouble::ZERO, |sum, term| sum + term.into());
+        self.values.add_moderate_sum(sum);
     }
 
     pub(super) fn add(&mut self, weight: f64, value: f64) {

@@ -36,6 +36,9 @@ impl WideRangeSum {
         if a == 0.0 || b == 0.0 {
             return; // the other may be beyond the range once it is shifted
         }
+        if a.is_infinite() || b.is_infinite() {
+            return self.add(a * b); // a shifted factor could be 0
+        }
         let shifted = |exponent| {
             let shift = |x| scale_by_power_of_two(x, exponent);
             DoubleDouble::product(shift(a), shift(b))

@@ -11,9 +11,18 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = ROOT / "target" / "driver"
 
-LOSSES = ["point-mse", "point-sigmoid", "pair-hinge", "pair-logistic", "list-mle", "softmax", "lambda-loss"]
-PAIR_LOSSES = {"pair-hinge", "pair-logistic", "lambda-loss"}
+PAPER = ["point-mse", "point-sigmoid", "pair-hinge", "pair-logistic", "list-mle", "softmax", "lambda-loss"]
+WEIGHTED = ["label-difference", "lambda-linear", "lambda-expected", "lambda-cutoff", "lambda-ndcg"]
+OTHER_PAIRS = ["cdpo", "robust", "simpo", "ipo", "hinge-0.999", *WEIGHTED]
+WITH_MORE = ["pair-logistic+targets", "pair-logistic+diagonal", "lambda-loss+diagonal", "softmax+diagonal"]
+LOSSES = [*PAPER, *OTHER_PAIRS, "nca", "pro", *WITH_MORE]  # src/losses.rs has what they are
+OVER_PAIRS = {"pair-hinge", "pair-logistic", "lambda-loss", "pro", *OTHER_PAIRS}
 DTYPES = ["f32", "f64"]
+
+
+def over_pairs(loss):
+    """Whether a loss takes O(K²) terms of a list."""
+    return loss.split("+")[0] in OVER_PAIRS
 
 LEAST_ITEMS = 32768  # fewer make lists that a branch predictor learns by heart
 
@@ -36,7 +45,7 @@ class Shape:
 
     def terms(self, loss):
         """What the time of a call is divided by: unordered pairs or items."""
-        if loss in PAIR_LOSSES:
+        if over_pairs(loss):
             return self.lists * self.size * (self.size - 1) // 2
         return self.lists * self.size
 

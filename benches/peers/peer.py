@@ -1,9 +1,11 @@
 """Runs another library's losses on lists from files: `peer.py rax|torch f32|f64`.
 
-Answers the same commands as `../driver/src/main.rs`, and `versions`. Rax's functions are taken as they
-are and compiled by `jax.jit`; torch has no such losses, so they are written here as one would write them.
+Answers the same commands as `../driver/src/main.rs`, and `losses` and `versions`. Rax's functions are taken
+as they are and compiled by `jax.jit`. Losses that Rax does not have are written in JAX here, and torch's in
+torch, as one would write them.
 """
 
+import functools
 import math
 import os
 import sys
@@ -29,8 +31,9 @@ class Rax:
         def softmax(scores, labels, **options):
             return rax.softmax_loss(scores, labels, label_fn=rax.utils.normalize_probabilities, **options)
 
-        def lambda_loss(scores, labels, **options):
-            return rax.pairwise_logistic_loss(scores, labels, lambdaweight_fn=rax.dcg_lambdaweight, **options)
+        def logistic(weight, **of_weight):
+            weight = functools.partial(weight, **of_weight)
+            return functools.partial(rax.pairwise_logistic_loss, lambdaweight_fn=weight)
 
         self.losses = {
             "point-mse": rax.pointwise_mse_loss,
@@ -39,14 +42,20 @@ class Rax:
             "pair-logistic": rax.pairwise_logistic_loss,
             "list-mle": rax.listmle_loss,
             "softmax": softmax,
-            "lambda-loss": lambda_loss,
+            "lambda-loss": logistic(rax.dcg_lambdaweight),
+            "lambda-linear": logistic(rax.dcg_lambdaweight, gain_fn=lambda labels: labels),
+            "lambda-cutoff": logistic(rax.dcg_lambdaweight, topn=10),
+            "lambda-ndcg": logistic(rax.dcg_lambdaweight, normalize=True),
+            "label-difference": logistic(rax.labeldiff_lambdaweight),
         }
+        self.scaled_by_size = {"lambda-loss", "lambda-linear", "lambda-cutoff", "lambda-ndcg"}
+        self.losses |= by_hand(jax, rax)
 
     def step(self, name):
         """A function of scores and labels that gives value and gradient."""
         loss, total = self.losses[name], self.jax.numpy.sum
-        step = self.jax.jit(self.jax.value_and_grad(lambda s, labels: loss(s, labels, reduce_fn=total)))
-        return lambda scores, labels: self.jax.block_until_ready(step(scores, labels))
+        step = self.jax.jit(self.jax.value_and_grad(lambda *arrays: loss(*arrays, reduce_fn=total)))
+        return lambda *arrays: self.jax.block_until_ready(step(*arrays))
 
     def token_step(self, beta):
         """A function of tokens [N, K, T] of policy and reference, their mask and win probabilities [N, K, K]
@@ -64,7 +73,66 @@ class Rax:
 
     def factor(self, name, size):
         """What this crate's figures are multiplied by to be Rax's."""
-        return size if name == "lambda-loss" else 1.0
+        return size if name in self.scaled_by_size else 1.0
+
+
+def by_hand(jax, rax):
+    """Losses that Rax does not have, written as Rax writes its own: over masked matrices of all pairs."""
+    jnp, softplus = jax.numpy, jax.nn.softplus
+
+    def differences(x):
+        return x[..., :, None] - x[..., None, :]
+
+    def pair_loss(function, weight=None):
+        def loss(scores, labels, *, reduce_fn):
+            terms = function(differences(scores))
+            if weight is not None:
+                terms *= weight(jax.lax.stop_gradient(scores), labels)
+            return reduce_fn(jnp.where(differences(labels) > 0, terms, 0.0))
+
+        return loss
+
+    def expected(scores, labels):
+        """The lambda weight, in expectation over the orders of equal scores."""
+        discounts = 1.0 / jnp.log2(1.0 + rax.utils.ranks(scores))
+        tied = differences(scores) == 0
+        group = tied.sum(-1)
+        means = jnp.where(tied, discounts[..., None, :], 0.0).sum(-1) / group
+        gaps = jnp.where(tied, jnp.abs(differences(discounts)), 0.0).sum(-1)
+        within = jnp.where(tied, gaps[..., None, :], 0.0).sum(-1) / jnp.maximum(group * (group - 1), 1)
+        between = jnp.abs(differences(means))
+        return jnp.abs(differences(2.0**labels)) * jnp.where(tied, within[..., None], between)
+
+    def soft_targets(scores, labels, targets, *, reduce_fn):
+        return reduce_fn(targets * softplus(-differences(scores)))
+
+    def nca(scores, labels, *, reduce_fn):
+        shares = labels / labels.sum(-1, keepdims=True)
+        return reduce_fn(shares * softplus(-scores) + softplus(scores) / scores.shape[-1])
+
+    def pro(scores, labels, *, reduce_fn):
+        order = jnp.argsort(-labels, axis=-1)
+        scores, labels = (jnp.take_along_axis(x, order, -1) for x in (scores, labels))
+        last = labels[..., -1:]
+        inverse_temperatures = differences(labels)
+        diagonal = jnp.eye(scores.shape[-1], dtype=bool)
+        inverse_temperatures = jnp.where(diagonal, (labels - last)[..., None], inverse_temperatures)
+        logits = inverse_temperatures * scores[..., None, :]
+        rest = jnp.where(jnp.triu(jnp.ones_like(diagonal)), logits, -jnp.inf)
+        terms = jax.nn.logsumexp(rest, axis=-1) - (labels - last) * scores
+        return reduce_fn(terms[..., :-1])
+
+    return {
+        "cdpo": pair_loss(lambda d: 0.9 * softplus(-d) + 0.1 * softplus(d)),
+        "robust": pair_loss(lambda d: (0.9 * softplus(-d) - 0.1 * softplus(d)) / 0.8),
+        "simpo": pair_loss(lambda d: softplus(0.5 - d)),
+        "ipo": pair_loss(lambda d: (d - 0.5) ** 2),
+        "hinge-0.999": pair_loss(lambda d: jax.nn.relu(0.999 - d)),
+        "lambda-expected": pair_loss(lambda d: softplus(-d), expected),
+        "nca": nca,
+        "pro": pro,
+        "pair-logistic+targets": soft_targets,
+    }
 
 
 class Torch:
@@ -73,6 +141,7 @@ class Torch:
 
         torch.set_num_threads(1)
         self.torch, self.array = torch, torch.from_numpy
+        self.losses = ["point-mse", "point-sigmoid", "pair-hinge", "pair-logistic", "list-mle", "softmax", "lambda-loss"]
         self.versions = f"torch {torch.__version__}"
 
     def step(self, name):
@@ -135,7 +204,12 @@ def main(library, dtype):
         command, *words = line.split()
         if command == "load":
             name, _, lists, size, *files = words
-            numbers = (np.fromfile(file).reshape(-1, int(lists), int(size)).astype(TYPES[dtype]) for file in files)
+            numbers = [np.fromfile(file).reshape(-1, int(lists), int(size)) for file in files]
+            if name.endswith("+targets"):
+                labels = numbers[1]
+                targets = (1 + labels[..., :, None] - labels[..., None, :]) / 2
+                numbers.append(np.where(np.eye(int(size), dtype=bool), 0, targets))
+            numbers = [array.astype(TYPES[dtype]) for array in numbers]
             batches = [tuple(map(peer.array, batch)) for batch in zip(*numbers)]
             step, factor = peer.step(name), peer.factor(name, int(size))
             answer = "ok"
@@ -152,6 +226,8 @@ def main(library, dtype):
             answer = repr(float(value) / factor)
         elif command == "time":
             answer = "%d %r" % timing(step, batches, float(words[0]))
+        elif command == "losses":
+            answer = " ".join(peer.losses)
         elif command == "versions":
             answer = peer.versions
         else:

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""How fast is this crate beside Rax (and torch), and beside its own plain kernels?
+"""How fast is this crate beside Rax and JAX (and torch)? And what does a loss cost beside its neighbours here?
 
-    benches/peers/run.py                     # everything, side by side: about a quarter of an hour
+    benches/peers/run.py                     # everything, side by side: about ten minutes
+    benches/peers/run.py --losses softmax,list-mle --shapes 64x1024 --dtype f32 --seconds 2
     benches/peers/run.py --no-peers          # this crate alone, without any Python package
-    benches/peers/run.py --losses softmax,list-mle --shapes 64x1024 --dtype f32
 
 Needs Rust, Python 3.11 or later, and PyPI for the peers, which go to a virtual environment under `target`.
 
 All run value and gradient of the same lists (scores N(0, 2²), distinct labels in [0, 1), sums) on one core
 with one thread, in turns, again and again. The figures are the least times of a call. Where a value or a
-gradient differs from a peer's there is no ratio, but an error.
+gradient differs from a peer's there is no ratio, but an error. targets.toml says which ratios are wanted.
 """
 
 import argparse
@@ -30,22 +30,22 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "driver"))
 
-from driver import DTYPES, LOSSES, ROOT, Shape, Worker, build, write_lists
+from driver import DTYPES, LOSSES, ROOT, Shape, Worker, build, over_pairs, write_lists
 
-WIDE = ["65536×8", "1024×64", "64×1024"]  # what takes a few nanoseconds an item takes many items
-SHAPES = {
-    loss: WIDE if loss in {"point-mse", "point-sigmoid", "softmax"} else ["4096×8", "1024×64", "64×1024", "4×8192"]
-    for loss in LOSSES
-}
-COLUMNS = ["1×8", "4096×8", "65536×8", "1024×64", "64×1024", "4×8192"]
-SINGLE = "1×8"
+TARGETS = tomllib.loads((HERE / "targets.toml").read_text())
+COLUMNS = ["16384×2", "8192×4", "4096×8", "65536×8", "1024×64", "64×1024"]
+EIGHT = "4096×8"  # what shorter lists are held against
+OF_ITEMS_ALONE = "65536×8"  # what takes a few nanoseconds an item takes many items
 
 # How far a value may differ from another's, relative to it, and a slope, relative to its list's largest.
 # In f32 the peers add up in f32, which costs them five digits in the longest lists.
 TOLERANCE = {"f32": 1e-4, "f64": 1e-11}
 
+OURS = {"lipo", "beside", "plain"}  # the workers that are no peers
+
 LEAST_TURN = 0.02  # seconds
 LEAST_ROUNDS = 3
+LONG_ROUND = 3.0  # seconds, of which one is enough: such calls are timed by the time of the processor
 
 
 def names(text):
@@ -58,15 +58,19 @@ def shapes(text):
     return [str(Shape.parse(part)) for part in text.split(",")]
 
 
+def default_shapes(loss):
+    return [shape for shape in COLUMNS if shape != OF_ITEMS_ALONE or not over_pairs(loss)]
+
+
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--losses", type=names, default=LOSSES, help="comma-separated (default: all)")
     parser.add_argument("--shapes", type=shapes, help="lists x size, such as 1024x64,64x1024")
     parser.add_argument("--dtype", choices=DTYPES, action="append", help="default: both")
-    parser.add_argument("--seconds", type=float, default=2.0, help="for a loss and a shape (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for a loss and a shape (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all times there")
     parser.add_argument("--torch", action="store_true", help="install torch, a large download, where no Python has it")
-    parser.add_argument("--no-plain", action="store_true", help="leave out the crate's plain kernels")
+    parser.add_argument("--plain", action="store_true", help="this crate without the feature `simd` as well")
     without = parser.add_mutually_exclusive_group()
     without.add_argument("--no-peers", action="store_true", help="this crate alone")
     without.add_argument("--peer-times", type=Path, metavar="FILE", help="take the peers' times from an earlier --json")
@@ -121,11 +125,18 @@ def distance(pair):
 
 
 def measure(workers, loss, dtype, shape, seconds):
-    """The least times of a call by worker, in nanoseconds, and how far their results differ from ours."""
+    """The least times of a call by worker, in nanoseconds, and how far the peers' results differ from ours.
+
+    The worker `beside` runs the loss that this one is held against in targets.toml.
+    """
     results = {}
     for name, worker in workers.items():
-        worker.load(loss, dtype, shape)
-        results[name] = worker.result()
+        if name == "beside":
+            worker.load(TARGETS["grid"][loss]["beside"], dtype, shape)
+            worker.result()
+        else:
+            worker.load(loss, dtype, shape)
+            results[name] = worker.result()
     differences = {
         name: largest_difference(results["lipo"], result, shape.size) for name, result in results.items()
     }
@@ -133,14 +144,15 @@ def measure(workers, loss, dtype, shape, seconds):
         if not difference <= TOLERANCE[dtype]:
             raise SystemExit(f"{loss}, {dtype}, {shape}: {name} differs by {difference:.1e}")
     times = dict.fromkeys(workers, float("inf"))
-    start, turn, rounds = time.monotonic(), LEAST_TURN, 0
-    while rounds < LEAST_ROUNDS or time.monotonic() - start < seconds:
+    start, turn, rounds, took = time.monotonic(), LEAST_TURN, 0, 0.0
+    while (rounds < LEAST_ROUNDS and took < LONG_ROUND) or time.monotonic() - start < seconds:
         before = time.monotonic()
         for name, worker in workers.items():
             with alone(worker, workers.values()):
                 times[name] = min(times[name], worker.time(turn))
+        took = time.monotonic() - before
         # Beside calls of seconds, of which there are few, the faster ones still get many.
-        turn = max(LEAST_TURN, (time.monotonic() - before) / 10)
+        turn = max(LEAST_TURN, took / 10)
         rounds += 1
     return times, differences
 
@@ -180,8 +192,9 @@ def versions():
 
 def run(options, folder):
     """Everything that was asked for, as it goes to `--json`; `folder` is for lists and gradients."""
-    programs = {"lipo": [build()]}
-    if not options.no_plain:
+    program = build()
+    programs = {"beside": [program], "lipo": [program]}
+    if options.plain:
         programs["plain"] = [build(plain=True)]
     peers, known = {}, None
     if options.peer_times:
@@ -203,16 +216,19 @@ def run(options, folder):
         }
         workers |= {name: Worker(command, folder) for name, command in programs.items()}
         report["machine"] = machine(workers["lipo"])
+        has = {"beside": TARGETS["grid"]} | {peer: set(workers[peer].ask("losses").split()) for peer in peers}
         for peer in peers:
             report["versions"] |= dict(part.split() for part in workers[peer].ask("versions").split(", "))
         for loss in options.losses:
-            for text in options.shapes or [SINGLE] * options.no_peers + SHAPES[loss]:
+            for text in options.shapes or default_shapes(loss):
                 shape = Shape.parse(text)
                 if shape not in written:
                     write_lists(shape, folder)
                     written.add(shape)
                 print(f"{loss}, {dtype}, {shape}", file=sys.stderr)
-                times, differences = measure(workers, loss, dtype, shape, options.seconds)
+                able = {name: worker for name, worker in workers.items() if loss in has.get(name, LOSSES)}
+                with alone(None, [worker for name, worker in workers.items() if name not in able]):
+                    times, differences = measure(able, loss, dtype, shape, options.seconds)
                 if known:
                     times = known_times(known, loss, dtype, text) | times
                 report["cells"].append(
@@ -229,20 +245,20 @@ def known_times(known, *key):
     """The peers' times in an earlier report."""
     for cell in known["cells"]:
         if (cell["loss"], cell["dtype"], cell["shape"]) == key:
-            return {name: ns for name, ns in cell["ns"].items() if name not in {"lipo", "plain"}}
+            return {name: ns for name, ns in cell["ns"].items() if name not in OURS}
     return {}
 
 
-def target(targets, against, loss, dtype, shape):
-    """How many times as fast this crate shall be, or None."""
-    factor = targets.get(against, {}).get(loss, {}).get(shape)
-    if factor is None or (dtype == "f64" and against != "rax"):
+def times_as_fast(other, loss, shape):
+    """How many times as fast as a peer this crate shall be, or None."""
+    if other != "rax":
         return None
-    return factor / 2 if dtype == "f64" else factor
+    kind = TARGETS["peer"]["pairs" if over_pairs(loss) else "items"]
+    return TARGETS["peer"].get(loss, kind).get(shape)
 
 
-def print_table(title, cells, entry):
-    """A table of losses by shapes; `entry` makes the text of a cell, or None."""
+def print_table(title, cells, entry, named=str):
+    """A table of losses by shapes; `entry` makes the text of a cell, or None, and `named` that of a loss."""
     entries = {(cell["loss"], cell["shape"]): entry(cell) for cell in cells}
     shapes = {shape for (_, shape), text in entries.items() if text}
     shapes = sorted(shapes, key=lambda s: COLUMNS.index(s) if s in COLUMNS else len(COLUMNS))
@@ -252,7 +268,7 @@ def print_table(title, cells, entry):
     for loss in LOSSES:
         row = [entries.get((loss, shape)) for shape in shapes]
         if any(row):
-            print(f"| {loss} | {' | '.join(text or '–' for text in row)} |")
+            print(f"| {named(loss)} | {' | '.join(text or '–' for text in row)} |")
 
 
 def figure(number):
@@ -261,11 +277,11 @@ def figure(number):
 
 
 def print_report(report):
-    targets = tomllib.loads((HERE / "targets.toml").read_text())
     print(f"{report['machine']}; " + ", ".join(f"{name} {v}" for name, v in report["versions"].items()))
     if "peers_from" in report:
         print(f"\n**Not one run:** the peers' times are from an earlier one ({report['peers_from']}).")
     names = list(dict.fromkeys(name for cell in report["cells"] for name in cell["ns"]))
+    shown = [name for name in names if name != "beside"]
     met = total = 0
 
     def mark(holds, wanted):
@@ -275,39 +291,49 @@ def print_report(report):
 
     for dtype in DTYPES:
         cells = [cell for cell in report["cells"] if cell["dtype"] == dtype]
+        eights = {cell["loss"]: cell["ns"]["lipo"] for cell in cells if cell["shape"] == EIGHT}
         for other in names:
-            if other == "lipo":
+            if other in OURS and other != "plain":
                 continue
 
             def ratio(cell):
                 if other not in cell["ns"]:
                     return None
                 ratio = cell["ns"][other] / cell["ns"]["lipo"]
-                wanted = target(targets, other, cell["loss"], dtype, cell["shape"])
+                wanted = times_as_fast(other, cell["loss"], cell["shape"])
                 if wanted is None:
                     return f"{figure(ratio)}×"
                 return f"{figure(ratio)}× ({mark(ratio >= wanted, f'≥ {wanted:g}')})"
 
             print_table(f"{dtype}, times as fast as {other}", cells, ratio)
 
-        def single(cell):
-            if cell["shape"] != SINGLE:
+        def beside(cell):
+            if "beside" not in cell["ns"]:
                 return None
-            wanted = targets["single"][cell["loss"]] * (2.5 if dtype == "f64" else 1)
-            ns = cell["ns"]["lipo"]
-            return f"{figure(ns)} ({mark(ns <= wanted, f'≤ {wanted:g}')})"
+            ratio, wanted = cell["ns"]["lipo"] / cell["ns"]["beside"], TARGETS["grid"][cell["loss"]]["at_most"]
+            return f"{ratio:.2f}× ({mark(ratio <= wanted, f'≤ {wanted:g}')})"
 
-        print_table(f"{dtype}, one list, ns a call", cells, single)
+        def named(loss):
+            return f"{loss} / {TARGETS['grid'][loss]['beside']}"
 
-        def microseconds(cell):
-            return " / ".join(figure(cell["ns"][name] / 1e3) if name in cell["ns"] else "–" for name in names)
+        print_table(f"{dtype}, time beside another loss's", cells, beside, named)
+
+        def short(cell):
+            wanted = TARGETS["short"].get(cell["shape"])
+            if dtype != "f32" or wanted is None or cell["loss"] not in eights:
+                return None
+            shape, eight = Shape.parse(cell["shape"]), Shape.parse(EIGHT)
+            of_eight = eights[cell["loss"]] / (eight.lists * eight.size)
+            ratio = cell["ns"]["lipo"] / (shape.lists * shape.size) / of_eight
+            return f"{ratio:.2f}× ({mark(ratio <= wanted, f'≤ {wanted:g}')})"
+
+        print_table(f"{dtype}, time of an item beside that in a list of 8", cells, short)
 
         def nanoseconds(cell):
-            terms = Shape.parse(cell["shape"]).terms(cell["loss"])
-            return figure(cell["ns"]["lipo"] / terms) if terms else None
+            terms, ns = Shape.parse(cell["shape"]).terms(cell["loss"]), cell["ns"]
+            return " / ".join(figure(ns[name] / terms) if name in ns else "–" for name in shown) if terms else None
 
-        print_table(f"{dtype}, µs a call: {' / '.join(names)}", cells, microseconds)
-        print_table(f"{dtype}, ns an item, in pair losses a pair", cells, nanoseconds)
+        print_table(f"{dtype}, ns an item, in losses over pairs a pair: {' / '.join(shown)}", cells, nanoseconds)
     if total:
         print(f"\n{met} of {total} targets met.")
 

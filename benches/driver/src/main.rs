@@ -1,5 +1,7 @@
 //! Runs one loss on lists from files, again and again, as a trainer calls it: `Lists` is built and
-//! checked, value and gradient come from a `&dyn Loss` into arrays that are there already.
+//! checked, value and gradient come from a `&dyn Loss` into arrays that are there already. LOSS is a
+//! name in `losses.rs`; with `+diagonal` behind it the diagonal of the Hessian is computed as well, with
+//! `+targets` the lists have soft targets Ψ_ij = (1 + ψ_i − ψ_j) / 2.
 //!
 //! Commands come one a line on standard input, and each is answered by one line:
 //!
@@ -14,6 +16,7 @@
 //!
 //! Numbers in files are f64 in the machine's byte order, whatever the type of the arrays.
 
+mod losses;
 mod step;
 
 use std::hint::black_box;
@@ -21,12 +24,9 @@ use std::io::{BufRead, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lipo::losses::{
-    LambdaLoss, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse, PointSigmoid, Reduction,
-    Softmax, Workspace,
-};
+use lipo::losses::{Diagonal, Loss, LossExt, Reduction, Workspace};
 use lipo::{Lists, Real};
-use ndarray::Array2;
+use ndarray::{Array2, Array3};
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error>>;
 
@@ -78,19 +78,6 @@ fn main() -> Fallible<()> {
     Ok(())
 }
 
-fn loss(name: &str) -> Fallible<Box<dyn Loss>> {
-    Ok(match name {
-        "point-mse" => Box::new(PointMse),
-        "point-sigmoid" => Box::new(PointSigmoid),
-        "pair-hinge" => Box::new(PairHinge),
-        "pair-logistic" => Box::new(PairLogistic),
-        "list-mle" => Box::new(ListMle),
-        "softmax" => Box::new(Softmax),
-        "lambda-loss" => Box::new(LambdaLoss),
-        _ => return Err(format!("no loss is called {name}").into()),
-    })
-}
-
 /// A loss and its lists, whatever their type.
 trait Call {
     /// Value and gradient of the next batch; after the last one comes the first.
@@ -102,24 +89,48 @@ trait Call {
 
 struct Case<F> {
     loss: Box<dyn Loss>,
-    batches: Vec<(Array2<F>, Array2<F>)>,
+    /// The diagonal of the Hessian, for a loss that is run with it.
+    diagonal: Option<Array2<F>>,
+    batches: Vec<Batch<F>>,
     next: usize,
     grad: Array2<F>,
     workspace: Workspace,
 }
 
+struct Batch<F> {
+    scores: Array2<F>,
+    labels: Array2<F>,
+    /// Ψ, for a loss that is run on soft targets.
+    targets: Option<Array3<F>>,
+}
+
+impl<F: Real> Batch<F> {
+    fn new(shape: (usize, usize), scores: &[f64], labels: &[f64], soft: bool) -> Fallible<Self> {
+        let array = |numbers: &[f64]| {
+            Array2::from_shape_vec(shape, numbers.iter().copied().map(F::narrow).collect())
+        };
+        let (lists, size) = shape;
+        let targets = |(n, i, j)| {
+            let of_list = &labels[n * size..];
+            F::narrow(if i == j { 0.0 } else { (1.0 + of_list[i] - of_list[j]) / 2.0 })
+        };
+        let targets = soft.then(|| Array3::from_shape_fn((lists, size, size), targets));
+        Ok(Self { scores: array(scores)?, labels: array(labels)?, targets })
+    }
+}
+
 impl<F: Real> Case<F> {
     fn load(name: &str, shape: (usize, usize), scores: &str, labels: &str) -> Fallible<Self> {
-        let batches = |path| -> Fallible<Vec<Array2<F>>> {
-            let numbers = numbers(path)?;
-            let batches = numbers.chunks(shape.0 * shape.1).map(|batch| {
-                Array2::from_shape_vec(shape, batch.iter().copied().map(F::narrow).collect())
-            });
-            Ok(batches.collect::<Result<_, _>>()?)
-        };
+        let (scores, labels) = (numbers(scores)?, numbers(labels)?);
+        let losses::Run { loss, diagonal, targets } = losses::Run::named(name)?;
+        let items = shape.0 * shape.1;
+        let batches = scores.chunks(items).zip(labels.chunks(items));
         Ok(Self {
-            loss: loss(name)?,
-            batches: batches(scores)?.into_iter().zip(batches(labels)?).collect(),
+            loss,
+            diagonal: diagonal.then(|| Array2::zeros(shape)),
+            batches: batches
+                .map(|(scores, labels)| Batch::new(shape, scores, labels, targets))
+                .collect::<Result<_, _>>()?,
             next: 0,
             grad: Array2::zeros(shape),
             workspace: Workspace::default(),
@@ -127,18 +138,29 @@ impl<F: Real> Case<F> {
     }
 
     fn step(&mut self) -> Result<F, lipo::Error> {
-        let (scores, labels) = &self.batches[self.next];
+        let Batch { scores, labels, targets } = &self.batches[self.next];
         self.next = (self.next + 1) % self.batches.len();
-        let lists = Lists::dense(black_box(scores), black_box(labels)).build()?;
+        let lists = Lists::dense(black_box(scores), black_box(labels));
+        let lists = match targets {
+            Some(targets) => lists.targets(black_box(targets)).build()?,
+            None => lists.build()?,
+        };
         let loss: &dyn Loss = black_box(&*self.loss);
-        loss.reduced_into(&lists, Reduction::Sum, &mut self.grad, &mut self.workspace)
+        let (grad, workspace) = (&mut self.grad, &mut self.workspace);
+        match &mut self.diagonal {
+            None => loss.reduced_into(&lists, Reduction::Sum, grad, workspace),
+            Some(diagonal) => {
+                let (which, results) = (Diagonal::Exact, (&mut **grad, &mut **diagonal));
+                loss.reduced_with_diagonal_into(&lists, Reduction::Sum, which, results, workspace)
+            }
+        }
     }
 }
 
 impl<F: Real> Call for Case<F> {
     fn call(&mut self) {
         let value = self.step().expect("`result` has shown that the lists are valid");
-        black_box((value, &self.grad));
+        black_box((value, &self.grad, &self.diagonal));
     }
 
     fn result(&mut self, gradient: &Path) -> Fallible<f64> {

@@ -75,6 +75,18 @@ pub(crate) fn close(what: &str, found: f64, expected: f64, tolerance: f64) {
     assert!(error <= tolerance, "{what}: found {found}, expected {expected}, off by {error:e}");
 }
 
+/// Checks a loss against figures of Rax 0.4 in float64, which `call` gave, at
+/// `s = [0.5, -1.25, 2.0, 0.0, 0.75]` and `y = [1.0, 0.0, 2.0, 3.0, 1.0]`: the value, and the gradient
+/// that JAX makes of it.
+pub(crate) fn check_rax(loss: &dyn Loss, call: &str, value: f64, gradient: [f64; 5]) {
+    let (scores, labels) = ([0.5, -1.25, 2.0, 0.0, 0.75], [1.0, 0.0, 2.0, 3.0, 1.0]);
+    let (found, slopes, _) = results::<f64>(loss, &scores, &labels);
+    close(call, found, value, 1e-13 * value.abs());
+    for (found, expected) in slopes.into_iter().zip(gradient) {
+        close(call, found, expected, 1e-13 * expected.abs().max(1.0));
+    }
+}
+
 /// Checks a pair weight against a formula for each pair, under the logistic function, whose pairs are
 /// added up one by one.
 pub(crate) fn check_weight<W: PairWeight + Copy>(

@@ -170,11 +170,39 @@ impl<G: Gain, D: Discount> Loss for ApproxNdcg<G, D> {
 mod tests {
     use super::*;
     use crate::losses::LossExt;
-    use crate::losses::testing::{LENGTHS, check_derivatives, close, list, results};
+    use crate::losses::testing::{LENGTHS, check_derivatives, check_rax, close, list, results};
     use crate::metrics::{MetricExt, Ndcg};
     use crate::ranking::{LinearGain, ReciprocalDiscount};
 
     const GRADES: [f64; 4] = [0.0, 1.0, 3.0, 2.0];
+
+    #[test]
+    fn is_that_of_rax() {
+        check_rax(
+            &ApproxNdcg::new(1.0).unwrap(),
+            "rax.approx_t12n(rax.ndcg_metric, temperature=1.0)(s, y)",
+            -0.6643761215626943,
+            [
+                0.02137825258762204,
+                0.014618127570168928,
+                -0.03446087809077499,
+                -0.02268232483846288,
+                0.021146822771446902,
+            ],
+        );
+        check_rax(
+            &ApproxNdcg::new(0.1).unwrap(),
+            "rax.approx_t12n(rax.ndcg_metric, temperature=0.1)(s, y)",
+            -0.7268947023716055,
+            [
+                0.00792381216825361,
+                1.4286110812483e-06,
+                -8.18092407918173e-06,
+                -0.0020191702121389174,
+                -0.005897889643116759,
+            ],
+        );
+    }
 
     #[test]
     fn derivatives() {

@@ -40,7 +40,23 @@ crate::formula! {
 mod tests {
     use super::*;
     use crate::losses::PairLoss;
-    use crate::losses::testing::{check_derivatives, close, results};
+    use crate::losses::testing::{check_derivatives, check_rax, close, results};
+
+    #[test]
+    fn is_that_of_rax() {
+        check_rax(
+            &PairLoss::unweighted(SoftZeroOne),
+            "rax.pairwise_soft_zero_one_loss(s, y, reduce_fn=jnp.sum)",
+            3.114837917210041,
+            [
+                0.25802093908527224,
+                0.44016118840798685,
+                -0.25319124448465136,
+                -0.7309970783594122,
+                0.28600619535080446,
+            ],
+        );
+    }
 
     #[test]
     fn derivatives() {

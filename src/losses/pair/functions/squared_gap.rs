@@ -48,7 +48,18 @@ crate::formula! {
 mod tests {
     use super::*;
     use crate::losses::PairLoss;
-    use crate::losses::testing::{LENGTHS, check_derivatives, close, list, results};
+    use crate::losses::testing::{LENGTHS, check_derivatives, check_rax, close, list, results};
+
+    /// Rax has every pair twice: 58.75 and [10, -5, 20, -40, 15].
+    #[test]
+    fn is_half_of_rax() {
+        check_rax(
+            &PairLoss::unweighted(SquaredGap),
+            "rax.pairwise_mse_loss(s, y, reduce_fn=jnp.sum) / 2",
+            29.375,
+            [5.0, -2.5, 10.0, -20.0, 7.5],
+        );
+    }
 
     #[test]
     fn derivatives() {

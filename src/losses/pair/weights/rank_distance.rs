@@ -101,11 +101,29 @@ impl<G: Gain, D: Discount> PairWeight for RankDistance<G, D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::losses::testing::{LENGTHS, check_derivatives, check_weight, list};
+    use crate::losses::testing::{LENGTHS, check_derivatives, check_rax, check_weight, list};
     use crate::losses::{Logistic, PairLoss};
     use crate::ranking::{DiscountTable, LinearGain, Ranking, ReciprocalDiscount, ScoreTies};
 
     const GRADES: [f64; 4] = [0.0, 1.0, 3.0, 1.0];
+
+    #[test]
+    fn is_that_of_rax() {
+        check_rax(
+            &PairLoss::new(Logistic, RankDistance::dcg()),
+            "rax.pairwise_logistic_loss(
+                s, y, lambdaweight_fn=rax.dcg2_lambdaweight, reduce_fn=jnp.sum
+            ) / 5",
+            4.564238598246911,
+            [
+                1.4067733871494723,
+                0.6078987184406847,
+                0.02717827971954692,
+                -2.73151901698338,
+                0.6896686316736761,
+            ],
+        );
+    }
 
     #[test]
     fn derivatives() {

@@ -7,8 +7,8 @@
 //! column checks the gradients against central differences.
 
 use lipo::losses::{
-    LambdaWeight, Loss, LossExt, Number, Pair, PairFunction, PairLogistic, PairLoss, PairTerm,
-    PairWeight, Point, PointFunction, PointLoss, PointTerm, RankedList, Reduction, WeightColumns,
+    LambdaWeight, Loss, LossExt, Pair, PairFunction, PairLogistic, PairLoss, PairTerm, PairWeight,
+    Point, PointFunction, PointLoss, PointTerm, RankedList, Reduction, WeightColumns,
 };
 use lipo::{Error, Lists};
 use ndarray::{Array1, array};

@@ -38,7 +38,7 @@ pub use discount::{
 pub(crate) use discount::{DiscountsByRank, WellKnown, check_discount};
 pub use gain::{ExponentialGain, Gain, GainFn, GainTable, LinearGain, gain_fn};
 pub use order::argsort_descending;
-pub(crate) use order::{argsort_by_descending, count_greater, descending, sort_greatest};
+pub(crate) use order::{argsort_by_descending, count_greater, sort_greatest};
 
 /// The ranks of items with equal scores.
 ///

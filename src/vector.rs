@@ -111,8 +111,6 @@ pub(crate) trait WideSum<V: Vector>: Copy {
     fn add_product(&mut self, a: V, b: V);
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
-    /// The sums over others, rounded.
-    fn over(self, others: Self) -> Self;
     /// The sums times numbers in `f64`, as many as there are lanes.
     fn scaled(self, factors: &[f64]) -> Self;
     /// The sums, rounded to the type.

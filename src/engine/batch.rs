@@ -275,15 +275,12 @@ impl<F: Real> Part<'_, F> {
         let Room { double: OfType { gathered, run }, window, given_up, .. } = room;
         gathered.clear();
         window.clear();
-        match places {
-            Some((first, lists)) => {
-                let places = flat.places_from(first).take(lists);
-                window.extend(places.map(|place| gathered.gather(&flat, place)));
-            }
-            None => {
-                let places = given_up.drain(..).map(|entry| entry.place);
-                window.extend(places.map(|place| gathered.gather(&flat, place)));
-            }
+        if let Some((first, lists)) = places {
+            let places = flat.places_from(first).take(lists);
+            window.extend(places.map(|place| gathered.gather(&flat, place)));
+        } else {
+            let places = given_up.drain(..).map(|entry| entry.place);
+            window.extend(places.map(|place| gathered.gather(&flat, place)));
         }
         if !window.is_empty() {
             let items = gathered.items(flat.mask.is_some());

@@ -12,7 +12,6 @@
 //! neighbours.
 
 use super::lists::ListItems;
-use crate::numeric::number::Number;
 use crate::vector::{Vector, WideSum};
 use crate::{Precision, Real};
 
@@ -281,8 +280,6 @@ impl<E: Real> Block<E> {
         lanes: usize,
     ) {
         let lists = if self.layout == Layout::InLanes { 1 } else { lanes };
-        let greatest =
-            self.scores.iter().fold(0.0_f64, |most, score| most.max(score.widen().abs()));
         // A first look, at what bounds all lists of the block.
         let bound = least(self.items as f64, greatest);
         for (lane, value) in values.iter_mut().enumerate().take(lists) {

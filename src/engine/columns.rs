@@ -15,7 +15,6 @@ use crate::numeric::number::Number;
 use crate::ranking::{Discount, DiscountColumns, Gain, Ranking, ScoreTies, WellKnown};
 use crate::vector::{Kernel, Vector};
 use crate::{Error, Precision, Real};
-use num_traits::Float as _;
 
 /// One list and its ranking by score, as a [`PairWeight`] sees it.
 #[derive(Debug, Clone, Copy)]
@@ -383,7 +382,6 @@ impl Filling {
 
     /// Fills the gains of the lists whose value is NaN anew, as exactly as they can be.
     pub(super) fn fill_exact_gains<E: Real>(
-        &self,
         weight: &dyn TileWeight,
         block: &mut Block<E>,
         values: &[f64],

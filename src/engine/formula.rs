@@ -169,6 +169,7 @@ pub trait TileFunction: Debug + Send + Sync {
 
 /// The constants of a [`PairFunction`].
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // one for each constant
 pub struct Traits {
     pub(super) gap: bool,
     pub(crate) ties: bool,

@@ -7,10 +7,8 @@ use super::tile::{
     Accumulate, Buffers, COLUMNS, Coefficients, Copies, HingeSums, LogisticSums, LogisticTerms,
     Margins, PairOrder, SlotsOfPairs, Tile, Weigh,
 };
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, MOST_LANES, Vector, WideSum};
 use crate::{Precision, Real};
-use num_traits::Zero as _;
 
 /// How the pairs of a block are computed.
 #[derive(Debug, Clone, Copy)]
@@ -373,19 +371,19 @@ impl<E: NativePairs> Tiles<'_, '_, E> {
                 pairs
             }
         };
-        if let Some(weight) = plan.weight.filter(|weight| weight.factors().is_none()) {
-            if weight.has_formula() {
-                V::call(token, SlotsOfPairs { tile, buffers });
-                let Buffers { weights, slots, .. } = &mut **buffers;
-                let slot = |k: usize| &slots[k][..pairs];
-                let slots = PairSlots {
-                    lanes: V::lanes(),
-                    preferred: [slot(0), slot(1), slot(2), slot(3)],
-                    others: [slot(4), slot(5), slot(6), slot(7)],
-                    weights: &mut weights[..pairs],
-                };
-                E::weigh(weight, slots);
-            }
+        let by_formula =
+            |weight: &&dyn TileWeight| weight.factors().is_none() && weight.has_formula();
+        if let Some(weight) = plan.weight.filter(by_formula) {
+            V::call(token, SlotsOfPairs { tile, buffers });
+            let Buffers { weights, slots, .. } = &mut **buffers;
+            let slot = |k: usize| &slots[k][..pairs];
+            let slots = PairSlots {
+                lanes: V::lanes(),
+                preferred: [slot(0), slot(1), slot(2), slot(3)],
+                others: [slot(4), slot(5), slot(6), slot(7)],
+                weights: &mut weights[..pairs],
+            };
+            E::weigh(weight, slots);
         }
         if plan.weight.is_some() || weighted || matrix.is_some() {
             let factors = plan.weight.map_or([false, false], |weight| match weight.factors() {

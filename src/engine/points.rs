@@ -215,7 +215,7 @@ impl<E: NativePoints> Kernel<E> for PointBlock<'_, E> {
                 curvatures,
             },
         );
-        V::call(token, Finish::<V> { token, function, block, wanted, factors, values });
+        V::call(token, Finish::<V> { token, block, function, wanted, factors, values });
     }
 }
 

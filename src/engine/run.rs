@@ -239,7 +239,7 @@ impl<E: Element> Run<'_, E> {
                         break;
                     }
                     // The others have the same columns once more, and so the same results.
-                    filling.fill_exact_gains(work.weight, block, values);
+                    Filling::fill_exact_gains(work.weight, block, values);
                     plan.exact_gains = true;
                 }
             }

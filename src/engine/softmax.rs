@@ -148,17 +148,15 @@ impl<L: ShareFunction, E: Real> Kernel<E> for OfBlock<'_, L, E> {
         let sums = V::call(token, MakeSums::<V> { token, block, moderate });
         let layout = block.layout;
         let of = |raw| V::of(token, raw);
-        let Block { scores, labels, exps, spare: [parts, terms, _], out, direction, .. } = block;
+        let Block { scores, labels, exps, spare: [parts, ..], out, direction, .. } = block;
         let (scores, labels) = (V::raws(scores), V::raws(labels));
-        let (exps, parts, terms) = (V::raws(exps), V::raws(parts), V::raws_mut(terms));
+        let (exps, parts) = (V::raws(exps), V::raws(parts));
         let len = scores.len();
         let items = ShareItems::<V> { token, sums, scores, labels, exps, parts };
 
         let mut value = V::Wide::zero(token);
         for k in 0..len {
-            let term = function.term(items.shares(k)).keep(items.present(k));
-            terms[k] = term.raw();
-            value.add(term);
+            value.add(function.term(items.shares(k)).keep(items.present(k)));
         }
         let sum = all::<V>(token, layout, value);
         value.add(sums.trust);
@@ -190,15 +188,15 @@ impl<L: ShareFunction, E: Real> Kernel<E> for OfBlock<'_, L, E> {
         if wanted.product {
             let direction = V::raws(direction);
             let mut mean = V::Wide::zero(token);
-            for k in 0..len {
-                let along = of(direction[k]).keep(items.present(k));
+            for (k, &along) in direction[..len].iter().enumerate() {
+                let along = of(along).keep(items.present(k));
                 mean.add_product(items.shares(k).q, along);
             }
             let mean = all::<V>(token, layout, mean);
             let mut covariance = V::Wide::zero(token);
-            for k in 0..len {
+            for (k, &along) in direction[..len].iter().enumerate() {
                 let item = items.shares(k);
-                let change = item.q * (of(direction[k]) - mean);
+                let change = item.q * (of(along) - mean);
                 covariance.add((change * function.lever(item)).keep(items.present(k)));
             }
             let covariance = all::<V>(token, layout, covariance);

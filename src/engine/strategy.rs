@@ -37,6 +37,7 @@ const COUNTED: usize = 257;
 
 /// What of a list decides.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools)] // each decides by itself
 pub(super) struct Traits {
     pub(super) items: usize,
     pub(super) weighted: bool,
@@ -55,7 +56,6 @@ impl Strategy {
             Shape::Own(_) => Self::Own,
             Shape::Points(function) if !function.takes_shares() => Self::Flat,
             Shape::Points(_) if items >= POINTS_IN_LANES && vectors => Self::InLanes,
-            Shape::Points(_) => Self::SideBySide,
             Shape::Pairs(_) if items < 2 => Self::Zero,
             Shape::Pairs(work) => {
                 let cut_off = work.weight.cutoff().is_some_and(|cutoff| cutoff < items);
@@ -68,7 +68,7 @@ impl Strategy {
                 }
             }
             Shape::Shares(_) if items >= PAIRS_IN_LANES && vectors => Self::InLanes,
-            Shape::Shares(_) => Self::SideBySide,
+            Shape::Points(_) | Shape::Shares(_) => Self::SideBySide,
             Shape::InOrder(positions) => {
                 if items >= SORTED || curvature || !positions.are_one() || !vectors {
                     Self::Sorted

@@ -36,6 +36,7 @@ pub(super) struct Side<'a, V: Vector> {
     pub(super) slots: [&'a [V::Raw]; 5],
 }
 
+#[allow(clippy::expl_impl_clone_on_copy)] // a derive would ask it of the vectors
 impl<V: Vector> Clone for Side<'_, V> {
     fn clone(&self) -> Self {
         *self
@@ -81,14 +82,13 @@ impl<E: Real> Block<E> {
             &V::raws(column)[first..first + len]
         }
         let Self { scores, labels, weights, direction, exps, slots, .. } = self;
-        let [a, b, c, d, e] = slots;
         Side {
             scores: part::<V>(scores, first, len),
             labels: part::<V>(labels, first, len),
             weights: part::<V>(weights, first, len),
             direction: part::<V>(direction, first, len),
             exps: part::<V>(exps, first, len),
-            slots: [a, b, c, d, e].map(|slot| part::<V>(slot, first, len)),
+            slots: slots.each_ref().map(|slot| part::<V>(slot, first, len)),
         }
     }
 }
@@ -117,6 +117,7 @@ pub(super) enum PairOrder {
     Column,
 }
 
+#[allow(clippy::expl_impl_clone_on_copy)] // a derive would ask it of the vectors
 impl<V: Vector> Clone for Tile<'_, V> {
     fn clone(&self) -> Self {
         *self
@@ -128,7 +129,7 @@ impl<V: Vector> Copy for Tile<'_, V> {}
 const COUNT: [f64; 16] =
     [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
 
-impl<'a, V: Vector> Tile<'a, V> {
+impl<V: Vector> Tile<'_, V> {
     /// The number of columns against a row.
     #[inline(always)]
     fn width(&self, row: usize) -> usize {
@@ -416,7 +417,7 @@ impl<V: Vector> Kernel<V::Element> for Weigh<'_, V> {
         match (factors, tied) {
             ([false, false], _) => {}
             ([true, false], _) => {
-                Self::differences::<true, false, false>(&tile, weights, least_gap)
+                Self::differences::<true, false, false>(&tile, weights, least_gap);
             }
             ([false, true], false) => {
                 Self::differences::<false, true, false>(&tile, weights, least_gap);

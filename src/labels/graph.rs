@@ -284,8 +284,10 @@ mod tests {
                 let source = random.below(items);
                 edges.push((source, (source + 1 + random.below(items - 1)) % items));
             }
-            let edges: Vec<(usize, usize, i64)> =
-                edges.into_iter().map(|(i, j)| (i, j, random.below(5) as i64 - 1)).collect();
+            let edges: Vec<(usize, usize, i64)> = edges
+                .into_iter()
+                .map(|(i, j)| (i, j, i64::try_from(random.below(5)).unwrap() - 1))
+                .collect();
             let arcs = Arcs::new(items, || edges.iter().copied());
             let cycle = arcs.negative_cycle(|length| length, |a, b| a + b);
             let mut least = i64::MAX;

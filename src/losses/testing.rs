@@ -65,6 +65,7 @@ pub(crate) fn check_derivatives(loss: &dyn Loss, labels: &[f64], has_diagonal: b
     }
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref)] // a function to fold by
 fn of_magnitude(greatest: f64, number: &f64) -> f64 {
     greatest.max(number.abs())
 }

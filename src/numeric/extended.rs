@@ -10,8 +10,10 @@ use super::{DoubleDouble, scale_by_power_of_two};
 /// No product, quotient or exponential over- or underflows on the way to a result that `f64` has.
 /// Formulas over this number are slow and right everywhere: lists that the kernels give up on are
 /// computed with them.
+///
+/// Public in a private module: hidden methods of public traits take it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Extended {
+pub struct Extended {
     mantissa: DoubleDouble,
     exponent: i64,
 }
@@ -28,7 +30,7 @@ impl Extended {
             return Self { mantissa, exponent: 0 };
         }
         let bits = mantissa.hi.to_bits();
-        let biased = (bits >> 52 & 0x7ff) as i64;
+        let biased = (bits >> 52 & 0x7ff).cast_signed();
         if biased == 0 {
             // Denormal: into the normal range first.
             return Self::new(mantissa.scale(200), exponent - 200);
@@ -37,11 +39,6 @@ impl Extended {
         #[allow(clippy::cast_possible_truncation)] // at most 1024
         let mantissa = mantissa.scale(-shift as i32);
         Self { mantissa, exponent: exponent + shift }
-    }
-
-    /// The sum a + b of two numbers, exactly.
-    pub(crate) fn sum(a: f64, b: f64) -> Self {
-        Self::new(DoubleDouble::sum(a, b), 0)
     }
 
     /// The nearest `f64`, ±∞ beyond its range.

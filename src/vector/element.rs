@@ -116,8 +116,6 @@ pub trait Element: Copy + 'static {
     fn narrowed<S: Simd>(simd: S, sum: [S::f64s; 2]) -> Self::Vector<S>;
     /// A wide sum times a number in each lane.
     fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2];
-    /// A wide sum over another.
-    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2];
     /// The lanes of a wide sum, as so many vectors of `f64` as the type's lanes take.
     fn totals<S: Simd>(simd: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize);
 }
@@ -414,11 +412,6 @@ impl Element for Single {
     }
 
     #[inline(always)]
-    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2] {
-        [simd.div_f64s(sum[0], over[0]), simd.div_f64s(sum[1], over[1])]
-    }
-
-    #[inline(always)]
     fn totals<S: Simd>(_: S, sum: &[S::f64s; 2]) -> ([S::f64s; 2], usize) {
         (*sum, 2)
     }
@@ -588,12 +581,6 @@ impl Element for Double {
     #[inline(always)]
     fn scale<S: Simd>(simd: S, sum: [S::f64s; 2], factors: &[S::f64s]) -> [S::f64s; 2] {
         [simd.mul_f64s(simd.add_f64s(sum[0], sum[1]), factors[0]), simd.splat_f64s(0.0)]
-    }
-
-    #[inline(always)]
-    fn ratio<S: Simd>(simd: S, sum: [S::f64s; 2], over: [S::f64s; 2]) -> [S::f64s; 2] {
-        let rounded = |[rounded, lost]: [S::f64s; 2]| simd.add_f64s(rounded, lost);
-        [simd.div_f64s(rounded(sum), rounded(over)), simd.splat_f64s(0.0)]
     }
 
     #[inline(always)]

@@ -423,11 +423,6 @@ impl<S: Simd, E: Element> WideSum<Lanes<S, E>> for LaneSum<S, E> {
     }
 
     #[inline(always)]
-    fn over(self, others: Self) -> Self {
-        Self { x: E::ratio(self.simd, self.x, others.x), ..self }
-    }
-
-    #[inline(always)]
     fn scaled(self, factors: &[f64]) -> Self {
         Self { x: E::scale(self.simd, self.x, S::as_simd_f64s(factors).0), ..self }
     }

@@ -154,11 +154,6 @@ impl WideSum<f64> for PlainSum {
     }
 
     #[inline(always)]
-    fn over(self, others: Self) -> Self {
-        Self { rounded: self.narrow() / others.narrow(), lost: 0.0 }
-    }
-
-    #[inline(always)]
     fn scaled(self, factors: &[f64]) -> Self {
         Self { rounded: self.narrow() * factors[0], lost: 0.0 }
     }

@@ -408,6 +408,11 @@ fn the_range_of_f32_is_that_of_the_arrays() {
 
 #[test]
 fn parameters_of_losses() {
+    fn at(function: impl PairFunction, margin: f64) -> (f64, Array1<f64>) {
+        let loss = PairLoss::unweighted(function);
+        loss.value_and_grad(&array![margin, 0.0], &array![1.0, 0.0]).unwrap()
+    }
+
     let infinite = [NAN, INFINITY, -INFINITY];
     for value in infinite {
         for (name, error) in [
@@ -432,10 +437,6 @@ fn parameters_of_losses() {
         TargetMargin::new(Hinge::default(), f64::MAX).is_ok()
             && SquaredDifference::new(-0.0).is_ok()
     );
-    fn at(function: impl PairFunction, margin: f64) -> (f64, Array1<f64>) {
-        let loss = PairLoss::unweighted(function);
-        loss.value_and_grad(&array![margin, 0.0], &array![1.0, 0.0]).unwrap()
-    }
     for margin in [-800.0, -1.0, 0.0, 1e-9, 3.0, 800.0] {
         let expected = at(Logistic, margin);
         assert_eq!(at(SmoothedLogistic::new(0.0).unwrap(), margin), expected);

@@ -12,8 +12,8 @@ use crate::common::{
     assert_close, batches, deltas, every_loss, for_all, items, value_and_grad,
 };
 use lipo::losses::{
-    Domain, LambdaWeight, ListFunction, ListResults, Loss, LossExt, Number, Pair, PairFunction,
-    PairLoss, PairTerm, PointMse, Work, Workspace,
+    Domain, LambdaWeight, ListFunction, ListResults, Loss, LossExt, Pair, PairFunction, PairLoss,
+    PairTerm, PointMse, Work, Workspace,
 };
 use lipo::{Error, List, Lists, Precision, Real};
 use ndarray::{Array, Array3, array};

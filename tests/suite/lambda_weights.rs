@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::common::{
-    TIE_RULES, TestList, TestWeight, assert_all_close, assert_close, batches, deltas, for_all,
-    items, lambda_weights, mean, value_and_grad,
+    TIE_RULES, TestWeight, assert_all_close, assert_close, deltas, lambda_weights, mean,
+    value_and_grad,
 };
 use lipo::Error;
 use lipo::losses::{
-    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt,
-    Number, Pair, PairFunction, PairLogistic, PairLoss, PairTerm, PairWeight,
+    GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, Pair, PairFunction,
+    PairLogistic, PairLoss, PairTerm, PairWeight,
 };
 use lipo::ranking::{
     Discount, DiscountTable, ExponentialGain, Gain, LinearGain, LogDiscount, ScoreTies,

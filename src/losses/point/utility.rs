@@ -7,7 +7,6 @@
 use crate::Error;
 use crate::engine::{Point, PointFunction, PointTerm};
 use crate::losses::sigmoid::sigmoid_of_negative;
-use crate::numeric::number::Number;
 
 /// KTO's utility: 1 − σ(s − z) of a desirable response, ψ ≥ ½, and 1 − σ(z − s) of an undesirable one
 /// (Ethayarajh et al. 2024, [arXiv 2402.01306](https://arxiv.org/abs/2402.01306), Eq. 8).
@@ -112,6 +111,6 @@ mod tests {
         let (value, gradient, _) = results::<f32>(&loss, &[60.0, -59.8], &[1.0, 0.0]);
         close("value", value, 2.0 * expected, 1e-5 * expected);
         close("slope", gradient[0], -expected, 1e-6 * expected);
-        close("slope", gradient[1], (-59.9_f32 as f64).exp(), 1e-5 * expected);
+        close("slope", gradient[1], f64::from(-59.9_f32).exp(), 1e-5 * expected);
     }
 }

@@ -16,7 +16,6 @@
 use crate::Error;
 use crate::engine::{Pair, PairFunction, PairTerm};
 use crate::losses::sigmoid::one_minus_exp;
-use crate::numeric::number::Number;
 
 /// Davidson's ties: log(1 + e^−d + ν e^{−d/2}) of pairs of unequal labels, log(1 + 2 cosh(d/2)/ν) of
 /// pairs of equal ones (Davidson 1970, [doi 10.1080/01621459.1970.10481082](https://doi.org/10.1080/01621459.1970.10481082);

@@ -4,7 +4,6 @@
 
 use crate::engine::{Pair, PairFunction, PairTerm};
 use crate::losses::sigmoid::sigmoid_of_negative;
-use crate::numeric::number::Number;
 
 /// φ(d) = σ(−d) = 1/(1 + e^d), a smooth count of the pairs in the wrong order: Rax's
 /// `pairwise_soft_zero_one_loss`.

@@ -3,7 +3,6 @@
 //! φ(d, g) = (d − g)², φ′(d, g) = 2 (d − g), φ″(d, g) = 2, of all pairs, those of equal labels included
 
 use crate::engine::{Pair, PairFunction, PairTerm};
-use crate::numeric::number::Number;
 
 /// φ(d, g) = (d − g)², of the margin d = s_i − s_j and the label gap g = ψ_i − ψ_j, over *all* pairs:
 /// Rax's `pairwise_mse_loss`; REBEL at K = 2, `CatBoost`'s `QueryRMSE` up to a factor of K.

@@ -245,9 +245,9 @@ impl<E: NativePairs> Tiles<'_, '_, E> {
             let before = first_row + rows.scores.len() - 1;
             for first in (0..before).step_by(COLUMNS) {
                 let columns = block.side::<V>(first, COLUMNS.min(before - first));
-                let (ahead, corner) = (first_row - first.min(first_row), false);
+                let ahead = first_row - first.min(first_row);
                 let order = PairOrder::ByLabel;
-                let tile = Tile { token, rows, columns, ahead, layout, corner, order };
+                let tile = Tile { token, rows, columns, ahead, layout, order };
                 let shared = Shared {
                     weighted: block.weighted,
                     sums: &mut sums,
@@ -269,25 +269,32 @@ impl<E: NativePairs> Tiles<'_, '_, E> {
         for first_row in (0..items).step_by(ROWS) {
             let len = ROWS.min(items - first_row);
             let copies = Copies::<V>::of(token, block, first_row);
-            let rows = copies.side(len);
-            // Vectors of items that all stand before the first row, and then of those before some.
+            // Vectors of items that all stand before the first row, and then those of which some do.
             let limit = self.plan.limit.div_ceil(lanes);
             let whole = (first_row / lanes).min(limit);
             let end = (first_row + len - 1).div_ceil(lanes).min(limit);
-            for (start, end, corner) in [(0, whole, false), (whole, end, true)] {
-                for first in (start..end).step_by(COLUMNS) {
-                    let columns = block.side::<V>(first, COLUMNS.min(end - first));
-                    let ahead = first_row - (first * lanes).min(first_row);
-                    let order = PairOrder::ByLabel;
-                    let tile = Tile { token, rows, columns, ahead, layout, corner, order };
-                    let shared = Shared {
-                        weighted: block.weighted,
-                        sums: &mut sums,
-                        targets: &block.targets,
-                        stride: if block.has_targets { vectors } else { 0 },
-                    };
-                    self.add(tile, shared, [row_start, first], first_row);
+            let mut first = 0;
+            while first < end {
+                let mut rows = copies.side(len);
+                let (labels, width);
+                if first < whole {
+                    width = COLUMNS.min(whole - first);
+                } else {
+                    let ahead = first_row as f64 - (first * lanes) as f64;
+                    labels = copies.labels_behind(token, ahead);
+                    (rows.labels, width) = (&labels[..len], 1);
                 }
+                let columns = block.side::<V>(first, width);
+                let (ahead, order) = (0, PairOrder::ByLabel);
+                let tile = Tile { token, rows, columns, ahead, layout, order };
+                let shared = Shared {
+                    weighted: block.weighted,
+                    sums: &mut sums,
+                    targets: &block.targets,
+                    stride: if block.has_targets { vectors } else { 0 },
+                };
+                self.add(tile, shared, [row_start, first], first_row);
+                first += width;
             }
             let results = [true, self.wanted.curvature(), self.wanted.curvature()];
             for ((sums, row_sums), _) in

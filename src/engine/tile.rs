@@ -45,6 +45,9 @@ impl<V: Vector> Clone for Side<'_, V> {
 
 impl<V: Vector> Copy for Side<'_, V> {}
 
+const COUNT: [f64; 16] =
+    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
+
 /// Items of one list, each copied to all lanes.
 pub(super) struct Copies<V: Vector> {
     columns: [[V::Raw; ROWS]; 10],
@@ -70,6 +73,19 @@ impl<V: Vector> Copies<V> {
         let [scores, labels, weights, direction, exps, slots @ ..] =
             self.columns.each_ref().map(|column| &column[..rows]);
         Side { scores, labels, weights, direction, exps, slots }
+    }
+
+    /// The labels against one vector of columns, in which the first of the items is the `ahead`th lane:
+    /// NaN in the lanes that do not stand before the row.
+    #[inline(always)]
+    pub(super) fn labels_behind(&self, token: V::Token, ahead: f64) -> [V::Raw; ROWS] {
+        let mut labels = self.columns[1];
+        let lanes = V::narrowed(token, &COUNT);
+        for (row, label) in labels.iter_mut().enumerate() {
+            let before = V::splat(token, ahead + row as f64).above(lanes);
+            *label = V::select(before, V::of(token, *label), lanes.constant(f64::NAN)).raw();
+        }
+        labels
     }
 }
 
@@ -98,11 +114,9 @@ pub(super) struct Tile<'a, V: Vector> {
     pub(super) token: V::Token,
     pub(super) rows: Side<'a, V>,
     pub(super) columns: Side<'a, V>,
-    /// The index of the first row less that of the first column, in items.
+    /// Side by side, the index of the first row less that of the first column.
     pub(super) ahead: usize,
     pub(super) layout: Layout,
-    /// Whether the columns hold items behind some of the rows.
-    pub(super) corner: bool,
     pub(super) order: PairOrder,
 }
 
@@ -125,9 +139,6 @@ impl<V: Vector> Clone for Tile<'_, V> {
 }
 
 impl<V: Vector> Copy for Tile<'_, V> {}
-
-const COUNT: [f64; 16] =
-    [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 13.0, 14.0, 15.0];
 
 impl<V: Vector> Tile<'_, V> {
     /// The number of columns against a row.
@@ -153,7 +164,7 @@ impl<V: Vector> Tile<'_, V> {
     /// Which item of a row and a column is preferred.
     #[inline(always)]
     fn preferred(&self, row: usize, column: usize) -> Preferred<V> {
-        let label = self.row_label(row, column);
+        let label = self.of(self.rows.labels[row]);
         let column_label = self.of(self.columns.labels[column]);
         let sign = column_label - label;
         match self.order {
@@ -162,18 +173,6 @@ impl<V: Vector> Tile<'_, V> {
             PairOrder::Row => Preferred { sign: sign.times(0.0) - sign.constant(1.0) },
             PairOrder::Column => Preferred { sign: sign.times(0.0) + sign.constant(1.0) },
         }
-    }
-
-    /// The label of a row, NaN in the lanes of a column that do not stand before the row.
-    #[inline(always)]
-    fn row_label(&self, row: usize, column: usize) -> V {
-        let label = self.of(self.rows.labels[row]);
-        if !self.corner {
-            return label;
-        }
-        let ahead = (self.ahead + row) as f64 - (column * V::lanes()) as f64;
-        let before = V::splat(self.token, ahead).above(V::narrowed(self.token, &COUNT));
-        V::select(before, label, label.constant(f64::NAN))
     }
 }
 
@@ -300,23 +299,25 @@ impl Coefficients {
 }
 
 /// A pair of the logistic family by the exponentials of its items: how far the margin is behind the
-/// shift, 0 where there is no pair, and the lesser and the greater of e^shift times the exponential of
-/// the other item, and of that of the preferred one.
+/// shift, 0 where there is no pair, and the lesser, the greater and the sum of e^shift times the
+/// exponential of the other item, and of that of the preferred one.
 #[inline(always)]
 fn logistic_pair<V: Vector, const PLAIN: bool>(
     preferred: Preferred<V>,
     difference: V,
     [row, column]: [V; 2],
     [shift, shift_exp]: [V; 2],
-) -> (V, V, V) {
+) -> (V, [V; 3]) {
     let behind = difference.flip(preferred.sign);
     if PLAIN {
-        return (behind.keep(preferred.any()), row.min(column), row.max(column));
+        let exps = [row.min(column), row.max(column), row + column];
+        return (behind.keep(preferred.any()), exps);
     }
     let is_column = preferred.column();
     let other = V::select(is_column, row, column) * shift_exp;
     let of_preferred = V::select(is_column, column, row);
-    ((behind + shift).keep(preferred.any()), other.min(of_preferred), other.max(of_preferred))
+    let exps = [other.min(of_preferred), other.max(of_preferred), other + of_preferred];
+    ((behind + shift).keep(preferred.any()), exps)
 }
 
 /// Values, slopes and signs of the logistic family, from exponentials made once an item.
@@ -359,10 +360,9 @@ impl<V: Vector> LogisticTerms<'_, V> {
                 let preferred = tile.preferred(row, column);
                 let difference = score - tile.of(tile.columns.scores[column]);
                 let exps = [exp, tile.of(tile.columns.exps[column])];
-                let (behind, small, large) =
+                let (behind, [small, large, sum]) =
                     logistic_pair::<V, PLAIN>(preferred, difference, exps, shifts);
                 // small/(small + large), and t of log(1 + small/large) = 2 artanh(t), by one division.
-                let sum = small + large;
                 let twice = sum + large;
                 let inverse = one / (sum * twice);
                 let part = (small * twice) * inverse;
@@ -735,7 +735,7 @@ impl<V: Vector> Constants<V> {
     ) -> Fraction<V> {
         let preferred = Preferred::of(label, column_label);
         let exps = [row.exp, exp];
-        let (behind, small, large) =
+        let (behind, [small, _, sum]) =
             logistic_pair::<V, PLAIN>(preferred, row.score - score, exps, self.shifts);
         let rise = behind.max(self.zero);
         *line = if PLAIN {
@@ -744,7 +744,7 @@ impl<V: Vector> Constants<V> {
             let margin = (self.shifts[0] - behind).keep(preferred.any());
             margin.mul_add(self.tilt, rise.mul_add(self.scale, *line))
         };
-        Fraction { preferred, behind, small, sum: small + large }
+        Fraction { preferred, behind, small, sum }
     }
 
     /// Adds the slope and the curvature of a pair whose quotient is `part`; returns the quotient, 0
@@ -802,6 +802,8 @@ impl<V: Vector> LogisticSums<'_, V> {
             if both {
                 b = Row::of(&tile, row + 1);
             }
+            let label_a = tile.of(tile.rows.labels[row]);
+            let label_b = if both { tile.of(tile.rows.labels[row + 1]) } else { nowhere };
             let common = tile.width(row);
             let (scores_before, labels_before) = (&scores[..common], &labels[..common]);
             let exps_before = &exps[..common];
@@ -809,8 +811,6 @@ impl<V: Vector> LogisticSums<'_, V> {
             for (k, (slope, curvature)) in columns.enumerate() {
                 let items = [scores_before[k], labels_before[k], exps_before[k]];
                 let items = items.map(|raw| tile.of(raw));
-                let label_a = tile.row_label(row, k);
-                let label_b = if both { tile.row_label(row + 1, k) } else { nowhere };
                 let of_a = constants.fraction::<PLAIN>(&a, label_a, items, &mut line);
                 let of_b = constants.fraction::<PLAIN>(&b, label_b, items, &mut line);
                 let inverse = constants.one / (of_a.sum * of_b.sum);
@@ -825,9 +825,8 @@ impl<V: Vector> LogisticSums<'_, V> {
             }
             if both {
                 for k in common..tile.width(row + 1) {
-                    let label = tile.row_label(row + 1, k);
                     let items = [scores[k], labels[k], exps[k]].map(|raw| tile.of(raw));
-                    let of_b = constants.fraction::<PLAIN>(&b, label, items, &mut line);
+                    let of_b = constants.fraction::<PLAIN>(&b, label_b, items, &mut line);
                     let (slope, curvature) = (&mut slopes[k], &mut curvatures[k]);
                     let part = of_b.small / of_b.sum;
                     let part =
@@ -843,9 +842,10 @@ impl<V: Vector> LogisticSums<'_, V> {
             }
             a.end::<CURVED>(&tile, constants.scale, [of_slopes, of_curvatures], starts[0] + row);
             linear.add(line);
-            product.normalise();
             row += 2;
         }
+        // No factor is below 1/2, so that the product of a tile is a normal number.
+        product.normalise();
         linear.store(value, 0);
         let logarithms = V::Wide::load(tile.token, value, 1).plus(product.ln());
         logarithms.store(value, 1);
@@ -885,12 +885,13 @@ impl<V: Vector> Kernel<V::Element> for HingeSums<'_, V> {
         let mut of_columns = [zero; COLUMNS];
         for row in 0..tile.rows.scores.len() {
             let score = tile.of(tile.rows.scores[row]);
+            let label = tile.of(tile.rows.labels[row]);
             let (mut of_row, mut active) = (zero, zero);
             let width = tile.width(row);
             let scores = &tile.columns.scores[..width];
             let labels = &tile.columns.labels[..width];
             for (k, of_column) in of_columns[..width].iter_mut().enumerate() {
-                let (label, column_label) = (tile.row_label(row, k), tile.of(labels[k]));
+                let column_label = tile.of(labels[k]);
                 let mut ahead = score - tile.of(scores[k]);
                 if single {
                     ahead = ahead.rounded_to_single();

@@ -701,7 +701,7 @@ fn a_weight_of_0_is_no_mask() {
     let weighted = || Lists::dense(&scores, &labels).weights(&weights).build().unwrap();
     let masked = || Lists::dense(&scores, &labels).mask(&mask).build().unwrap();
     let (e1, e2) = (1.0_f64.exp(), 2.0_f64.exp());
-    let half = PairLoss::new(Logistic, DiscountDifference::default());
+    let half = PairLoss::new(Logistic, DiscountDifference::dcg());
     let discount = |rank: f64| 1.0 / (1.0 + rank).log2();
     let table: [(&str, &dyn Loss, f64, f64); 4] = [
         // Item 1 stands in the denominator, though it has no part in the labels.

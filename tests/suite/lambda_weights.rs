@@ -239,8 +239,9 @@ fn a_discount_of_0_cuts_the_dcg_off() {
         [3.0 * 1.0, 2.0 * second, 0.0, 0.0],
         [7.0 * 1.0, 6.0 * second, 0.0, 0.0],
     ];
-    for weight in [weight, LambdaWeight::dcg().cutoff(2)] {
-        let delta = observed(weight, &[4.0, 3.0, 2.0, 1.0], &labels);
+    let scores = [4.0, 3.0, 2.0, 1.0];
+    let cut_off = observed(LambdaWeight::dcg().cutoff(2), &scores, &labels);
+    for delta in [observed(weight, &scores, &labels), cut_off] {
         assert!(close(&delta, &by_hand), "{delta}");
     }
 }
@@ -370,7 +371,7 @@ fn a_weight_beyond_the_range_is_an_error_or_infinite() {
 #[test]
 fn the_rounding_of_a_margin_does_not_meet_an_infinite_weight() {
     // w Δ is beyond `f64`, what the margin's rounding lost is −1.7e53, and φ is 0.
-    let loss = PairLoss::new(Hinge::default(), GainDifference::default());
+    let loss = PairLoss::new(Hinge::default(), GainDifference::dcg());
     let (scores, labels) = ([1.7218479456387108e53, 5e149], [0.0, 1023.9999999999999]);
     let outcome = value_and_grad::<f64>(&loss, &scores, &labels, None, Some(&[0.0, 1e308]));
     assert_eq!(outcome, (0.0, vec![0.0, 0.0]));

@@ -191,7 +191,7 @@ pub fn subjects() -> Vec<Subject> {
         .scores_by_index(),
         new(
             "lambda-loss, constant discount",
-            || weighted_logistic(GainDifference::<lipo::ranking::ExponentialGain>::default()),
+            || weighted_logistic(GainDifference::dcg()),
             |c| lambda(c, Lambda { discount: by::Discount::Constant, ..Lambda::default() }),
         )
         .labels(Labels::Gain),

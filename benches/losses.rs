@@ -25,8 +25,8 @@ use criterion::{
     criterion_main,
 };
 use lipo::losses::{
-    LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
-    PointSigmoid, Reduction, Softmax, Workspace,
+    LambdaLoss, LambdaWeight, ListMle, Logistic, Loss, LossExt, PairHinge, PairLogistic, PairLoss,
+    PointMse, PointSigmoid, Reduction, Softmax, Workspace,
 };
 use lipo::{Lists, Real};
 use ndarray::{Array2, Array3};
@@ -57,11 +57,11 @@ fn losses() -> [(&'static str, Term, Box<dyn Loss>); 7] {
     [
         ("point-mse", Term::Item, Box::new(PointMse)),
         ("point-sigmoid", Term::Item, Box::new(PointSigmoid)),
-        ("pair-hinge", Term::Pair, Box::new(PairHinge::default())),
-        ("pair-logistic", Term::Pair, Box::new(PairLogistic::default())),
+        ("pair-hinge", Term::Pair, Box::new(PairHinge)),
+        ("pair-logistic", Term::Pair, Box::new(PairLogistic)),
         ("list-mle", Term::Item, Box::new(ListMle)),
         ("softmax", Term::Item, Box::new(Softmax)),
-        ("lambda-loss", Term::Pair, Box::new(LambdaLoss::default())),
+        ("lambda-loss", Term::Pair, Box::new(LambdaLoss)),
     ]
 }
 
@@ -147,7 +147,7 @@ fn growth(criterion: &mut Criterion) {
             step::<f32>(&mut group, BenchmarkId::new(*name, size), &**loss, shape);
         }
     }
-    let at_10 = LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(10));
+    let at_10 = PairLoss::new(Logistic, LambdaWeight::dcg().cutoff(10));
     for size in doubling(16, 8192) {
         group.throughput(Term::Item.count((4, size)));
         step::<f32>(&mut group, BenchmarkId::new("lambda-loss@10", size), &at_10, (4, size));

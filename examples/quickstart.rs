@@ -21,7 +21,7 @@ fn main() -> Result<(), Error> {
     let reward = ImplicitReward::new(0.05)?;
     let scores = reward.scores(&policy, &reference)?;
     let psi = labels::from_win_probabilities(&wins)?;
-    let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
+    let (loss, grad) = LambdaLoss.value_and_grad(&scores, &psi)?;
     let grad_log_probs = reward.backward(&grad);
 
     // Does the policy prefer what the reward model prefers? 1 is the labels' order.
@@ -40,7 +40,7 @@ fn main() -> Result<(), Error> {
     let by_hand = (-margin).exp().ln_1p();
     let scores = reward.scores(&array![-12.0, -15.5], &array![-13.0, -14.0])?;
     let psi = labels::from_ranks(&array![1.0, 2.0])?;
-    let dpo = PairLogistic::default().value(&scores, &psi)?;
+    let dpo = PairLogistic.value(&scores, &psi)?;
 
     println!("DPO, K = 2");
     println!("  pair-logistic {dpo:.6}, by hand {by_hand:.6}");

@@ -49,7 +49,7 @@ fn main() -> Result<(), Error> {
         let tokens = data.token_log_probs(&weights);
         let policy_log_probs = SequenceLogProbs::Sum.log_probs(&tokens, &data.token_mask)?;
         let scores = reward.scores(&policy_log_probs, &reference_log_probs)?;
-        let (loss, grad) = PairLogistic::default().value_and_grad(&scores, &data.labels)?;
+        let (loss, grad) = PairLogistic.value_and_grad(&scores, &data.labels)?;
 
         if [0, 1, 2, 5, 10, 20, 50, 100, 200, STEPS].contains(&step) {
             let accuracy = pair_accuracy.mean(&scores, &data.labels)?;

@@ -13,7 +13,8 @@
 //!    a run.
 //! 3. `run.rs` enters the machine's instruction set once a run, and lays lists out in blocks
 //!    (`block.rs`): side by side, one a lane, or one list along the lanes.
-//! 4. `pairs.rs` and `tile.rs`, `points.rs`, `softmax.rs` or `in_order.rs` compute a block. Formulas
+//! 4. `pairs.rs` and `tile.rs`, `points.rs`, `softmax.rs` or `in_order.rs` compute a block;
+//!    `flat.rs` takes items as they lie. Formulas
 //!    are called a tile or a block at a time (`formula.rs`).
 //! 5. A list for which the block's results may not be as exact as promised goes, if its arrays are of
 //!    `f32`, through the same loops in `f64`, and at last through `careful.rs`, one number at a time.
@@ -26,6 +27,7 @@ mod block;
 mod careful;
 mod columns;
 mod counts;
+mod flat;
 mod formula;
 mod in_order;
 mod lists;
@@ -90,6 +92,12 @@ impl<'a> Work<'a> {
     #[must_use]
     pub fn points(function: &'a dyn RunFunction) -> Self {
         Self(Shape::Points(function))
+    }
+
+    /// The work of a loss that is the likelihood of the order of the labels, position by position.
+    #[must_use]
+    pub fn in_order(positions: &'a dyn PositionWeights) -> Self {
+        Self(Shape::InOrder(positions))
     }
 
     /// The work of a loss that is a function of the items' shares of exponentials and labels.

@@ -72,7 +72,7 @@
 //! for _ in 0..200 {
 //!     let policy = log_softmax(&logits);
 //!     let scores = reward.scores(&policy, &reference)?;
-//!     let (_loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
+//!     let (_loss, grad) = LambdaLoss.value_and_grad(&scores, &psi)?;
 //!     let grad = reward.backward(&grad); // ∂L/∂log π: here a model's own backward pass begins
 //!     let sums = grad.sum_axis(Axis(1)).insert_axis(Axis(1));
 //!     logits = logits - 100.0 * (grad - policy.exp() * sums);

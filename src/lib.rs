@@ -23,7 +23,7 @@
 //! let reward = ImplicitReward::new(0.05)?;                         // β of the paper
 //! let scores = reward.scores(&policy, &reference)?;                // [N, K]
 //! let psi = labels::from_win_probabilities(&wins)?;                // [N, K, K] -> [N, K]
-//! let (loss, grad) = LambdaLoss::default().value_and_grad(&scores, &psi)?;
+//! let (loss, grad) = LambdaLoss.value_and_grad(&scores, &psi)?;
 //! let grad_log_probs = reward.backward(&grad);                     // ∂L/∂log π, [N, K]
 //!
 //! assert!((loss - 0.098363_f64).abs() < 1e-6);

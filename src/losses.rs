@@ -29,6 +29,9 @@
 //! | [`TargetMargin`] | φ(d − γ), of any φ | SimPO |
 //! | [`Hinge`] | max(0, δ − d) | SLiC, SLiC-HF, RRHF (δ = 0) |
 //! | [`SquaredDifference`] | (d − t)² | IPO |
+//! | [`SquaredGap`] | (d − (ψ_i − ψ_j))², of all pairs | Rax's pair-mse, REBEL |
+//! | [`SoftZeroOne`] | σ(−d) | Rax's soft zero-one |
+//! | [`Davidson`] | log(1 + e^−d + ν e^{−d/2}); log(1 + 2 cosh(d/2)/ν) of equal labels | DPO-D |
 //!
 //! | pair weight Δ | value | known as |
 //! |---|---|---|
@@ -36,6 +39,9 @@
 //! | [`LambdaWeight`] | \|G_i − G_j\| · \|1/D(τ_i) − 1/D(τ_j)\| | LiPO-λ, LambdaRank |
 //! | [`GainDifference`] | \|G_i − G_j\| | |
 //! | [`DiscountDifference`] | \|1/D(τ_i) − 1/D(τ_j)\| | |
+//! | [`RankDistance`] | \|G_i − G_j\| · \|1/D(δ) − 1/D(δ + 1)\|, δ = \|τ_i − τ_j\| | NDCG-Loss2, Rax's dcg2 |
+//! | [`TruncatedLambdaWeight`] | that of [`LambdaWeight`] where min(τ_i, τ_j) ≤ k, else 0 | LightGBM's truncation level |
+//! | [`AveragePrecisionWeight`] | \|ΔAP\| of swapping i and j | XGBoost's rank:map |
 //!
 //! Lists with soft targets ([`ListsBuilder::targets`](crate::lists::ListsBuilder::targets)) weigh every
 //! ordered pair by its target in place of asking which label is greater.
@@ -44,6 +50,13 @@
 //! |---|---|---|
 //! | [`Nca`] | −Σ_k \[(ψ_k / Σψ) log σ(s_k) + (1/K) log σ(−s_k)\] | NCA |
 //! | [`Pro`] | −Σ_k log(e^{s_τ(k)/T_kk} / Σ_{j ≥ k} e^{s_τ(j)/T_kj}) | PRO |
+//!
+//! | [`PositionalListMle`] | −Σ_k v_k log(e^{s_τ(k)} / Σ_{j ≥ k} e^{s_τ(j)}) | p-ListMLE, top-k ListMLE |
+//! | [`ReverseKl`] | Σ_k q_k log(q_k/p_k), q = softmax(s), p_k = max(ψ_k/Σψ, ε) | EXO |
+//! | [`ApproxNdcg`] | −Σ_k G_k/D(r_k) / IDCG, r_k = 1 + Σ_j σ((s_j − s_k)/T) | ApproxNDCG, OPO |
+//!
+//! Of point functions beside the two above, [`Utility`] in a [`PointLoss`] is KTO's: 1 − σ(s − z) where
+//! ψ ≥ ½, else 1 − σ(z − s).
 //!
 //! Which published objective is which loss of which reward says [`objectives`](crate::objectives).
 //!
@@ -102,6 +115,10 @@ mod named;
 mod pair;
 mod point;
 mod reduction;
+mod sigmoid;
+mod smooth;
+#[cfg(test)]
+mod testing;
 
 pub use crate::engine::{
     Diagonal, Family, ListFunction, ListResults, Pair, PairFunction, PairTerm, PairWeight, Point,
@@ -109,15 +126,19 @@ pub use crate::engine::{
     WeightColumns, Work, Workspace,
 };
 pub use crate::numeric::number::{Number, Softplus};
-pub use list::{ListMle, Nca, Pro, Softmax};
+pub use list::{
+    ExponentialPositions, FirstPositions, ListMle, Nca, PositionalListMle, Pro, ReverseKl, Softmax,
+};
 pub use named::{PAPER, UnknownLoss};
 pub use pair::{
-    DiscountDifference, GainDifference, GivenPairs, Hinge, LambdaLoss, LambdaWeight, Logistic,
-    PairHinge, PairLogistic, PairLoss, RobustLogistic, SmoothedLogistic, SquaredDifference,
-    TargetMargin,
+    AveragePrecisionWeight, Davidson, DiscountDifference, GainDifference, GivenPairs, Hinge,
+    LambdaLoss, LambdaWeight, Logistic, PairHinge, PairLogistic, PairLoss, RankDistance,
+    RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
+    TruncatedLambdaWeight,
 };
-pub use point::{PointLoss, PointMse, PointSigmoid};
+pub use point::{PointLoss, PointMse, PointSigmoid, Utility};
 pub use reduction::{Reduction, Total};
+pub use smooth::ApproxNdcg;
 
 /// A ranking loss: a value of one list and its derivatives.
 ///

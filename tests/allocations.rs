@@ -4,7 +4,7 @@
 #[allow(dead_code, unused_imports)] // a part of it is used here
 mod common;
 
-use lipo::losses::{Logistic, LossExt, Reduction, SoftPairLoss, Workspace};
+use lipo::losses::{LossExt, PairLogistic, Reduction, Workspace};
 use lipo::metrics::{
     self, AveragePrecision, AverageRelevancePosition, Dcg, Metric, MetricExt, Ndcg, PairAccuracy,
     Tally,
@@ -90,10 +90,9 @@ fn soft_targets_allocate_nothing_after_the_first_call() {
     let scores = Array2::from_shape_fn((3, 4), |(n, k)| f64::from(u8::try_from(n * k).unwrap()));
     let (mask, targets) = (scores.map(|&score| score != 2.0), Array3::from_elem((3, 4, 4), 0.5));
     let (mut grad, workspace) = (scores.clone(), &mut Workspace::default());
-    let loss = SoftPairLoss { function: Logistic };
     let count = allocations_of_the_second(|| {
-        let lists = Lists::dense(&scores, &scores).mask(&mask).build().unwrap();
-        loss.reduced_into(&lists, &targets, Reduction::Sum, &mut grad, workspace).unwrap();
+        let lists = Lists::dense(&scores, &scores).mask(&mask).targets(&targets).build().unwrap();
+        PairLogistic.reduced_into(&lists, Reduction::Sum, &mut grad, workspace).unwrap();
     });
     assert_eq!(count, 0);
 }

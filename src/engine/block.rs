@@ -268,12 +268,35 @@ impl<E: Real> Block<E> {
         }
     }
 
-    /// Gives up on lists (NaN in `values`) whose values are below `least`, unless all their slopes are 0.
-    pub(super) fn distrust_small(&self, values: &mut [f64], least: f64, lanes: usize) {
-        for (lane, value) in values.iter_mut().enumerate().filter(|(_, value)| **value < least) {
-            let in_lane = |k: usize| self.layout == Layout::InLanes || k % lanes == lane;
-            let mut slopes = self.out[0].iter().enumerate();
-            if slopes.any(|(k, slope)| in_lane(k) && *slope != E::zero()) {
+    /// Gives up on lists (NaN in `values`) whose values are so small that the kernel does not tell them
+    /// from 0: below `least` of the list's items and of its greatest magnitude of a score. A list whose
+    /// slopes are all 0 has the value 0.
+    ///
+    /// `greatest` bounds the magnitudes of all scores.
+    pub(super) fn distrust_small(
+        &self,
+        values: &mut [f64],
+        greatest: f64,
+        least: impl Fn(f64, f64) -> f64,
+        lanes: usize,
+    ) {
+        let lists = if self.layout == Layout::InLanes { 1 } else { lanes };
+        let greatest =
+            self.scores.iter().fold(0.0_f64, |most, score| most.max(score.widen().abs()));
+        // A first look, at what bounds all lists of the block.
+        let bound = least(self.items as f64, greatest);
+        for (lane, value) in values.iter_mut().enumerate().take(lists) {
+            if *value >= bound {
+                continue;
+            }
+            let of_list = (lane..self.labels.len()).step_by(if lists == 1 { 1 } else { lanes });
+            let (mut items, mut greatest, mut flat) = (0.0, 0.0_f64, true);
+            for k in of_list.filter(|&k| !self.labels[k].is_nan()) {
+                items += 1.0;
+                greatest = greatest.max(self.scores[k].widen().abs());
+                flat &= self.out[0][k] == E::zero();
+            }
+            if *value < least(items, greatest) && !flat {
                 *value = f64::NAN;
             }
         }

@@ -66,6 +66,20 @@ impl WeightColumns {
         self.slots[2][item] = discount;
     }
 
+    /// Sets a slot of an item to a number rounded to the precision of the arrays, and the slot behind
+    /// it to what rounding took.
+    pub(crate) fn set_in_two(
+        &mut self,
+        slot: usize,
+        item: usize,
+        (hi, lo): (f64, f64),
+        precision: Precision,
+    ) {
+        let rounded = precision.round(hi);
+        self.slots[slot][item] = rounded;
+        self.slots[slot + 1][item] = (hi - rounded) + lo;
+    }
+
     /// The four slots of a weight with a formula of its own, which may mean anything. Without one they
     /// are the gain, what rounding took from it, the discount, and what rounding took from that.
     pub fn slots_mut(&mut self) -> &mut [Vec<f64>; 4] {
@@ -538,7 +552,7 @@ impl Filling {
 impl Factors<'_> {
     /// What all gains of a list are multiplied by: 1 over its greatest DCG where the weight is
     /// normalised, 0 where there is none.
-    fn scale(&self, list: &List<'_>, gains: &mut Vec<f64>) -> f64 {
+    pub(crate) fn scale(&self, list: &List<'_>, gains: &mut Vec<f64>) -> f64 {
         let (true, Some(gain), Some(discount)) = (self.normalised, self.gain, self.discount) else {
             return 1.0;
         };

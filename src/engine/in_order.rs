@@ -16,7 +16,6 @@
 
 use super::block::{Block, Wanted, least_log};
 use crate::Real;
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, LogProduct, Vector, WideSum};
 
 /// The weights of the positions of an order.
@@ -62,7 +61,9 @@ impl InOrder {
         let Self { order, scores, weights, exps, after, shares, results, direction, .. } = self;
         let gather = |numbers: &[f64], into: &mut Vec<f64>| {
             into.clear();
-            into.extend(order.iter().map(|&item| numbers[item]));
+            if !numbers.is_empty() {
+                into.extend(order.iter().map(|&item| numbers[item]));
+            }
         };
         gather(list.scores, scores);
         let weighted = !list.weights.is_empty() || !list.positions.are_one();
@@ -332,14 +333,14 @@ impl<E: Real> Kernel<E> for SideBySide<'_, E> {
         let trust = V::select(narrow, zero, zero.constant(f64::NAN));
         value.plus(product.ln()).plus(V::Wide::of(token, trust)).write(values);
         if !weighted {
-            let least = least_log::<E>() * block.items as f64;
-            block.distrust_small(values, least, V::lanes());
+            block.distrust_small(values, 0.0, |items, _| least_log::<E>() * items, V::lanes());
         }
     }
 }
 
 /// For each item, the sum of `terms` over the items behind it (`BEHIND`) or before it in the order by
-/// label, equal labels by index.
+/// label, equal labels by index; by tiles of eight rows and columns, so that no more than eight terms
+/// and then as many sums are added up plainly.
 #[inline(always)]
 fn sum_by_order<V: Vector, const BEHIND: bool>(
     token: V::Token,
@@ -347,22 +348,42 @@ fn sum_by_order<V: Vector, const BEHIND: bool>(
     terms: &[V::Raw],
     sums: &mut [V::Raw],
 ) {
-    let of = |raw| V::of(token, raw);
-    for row in 0..labels.len() {
-        let (label, term) = (of(labels[row]), of(terms[row]));
-        let mut of_row = V::splat(token, 0.0);
-        for column in 0..row {
-            let of_column = of(terms[column]);
-            let row_first = label.above(of(labels[column]));
-            // The one that comes first has the other behind it.
-            let (to_row, to_column) = if BEHIND {
-                (of_column.keep(row_first), term.remove(row_first))
-            } else {
-                (of_column.remove(row_first), term.keep(row_first))
-            };
-            of_row = of_row + to_row;
-            sums[column] = (of(sums[column]) + to_column).raw();
+    const SIDE: usize = 8;
+    let zero = V::splat(token, 0.0);
+    let items = labels.len();
+    for first_row in (0..items).step_by(SIDE) {
+        let end = items.min(first_row + SIDE);
+        let mut totals = [zero; SIDE];
+        for first in (0..end).step_by(SIDE) {
+            let mut of_rows = [zero; SIDE];
+            for column in first..end.min(first + SIDE) {
+                let (label, term) = (V::of(token, labels[column]), V::of(token, terms[column]));
+                let mut of_column = zero;
+                for row in first_row.max(column + 1)..end {
+                    let (row_label, row_term) =
+                        (V::of(token, labels[row]), V::of(token, terms[row]));
+                    let row_first = row_label.above(label);
+                    // The one that comes first has the other behind it.
+                    let (to_row, to_column) = if BEHIND {
+                        (term.keep(row_first), row_term.remove(row_first))
+                    } else {
+                        (term.remove(row_first), row_term.keep(row_first))
+                    };
+                    of_rows[row - first_row] = of_rows[row - first_row] + to_row;
+                    of_column = of_column + to_column;
+                }
+                if column < first_row {
+                    sums[column] = (V::of(token, sums[column]) + of_column).raw();
+                } else {
+                    of_rows[column - first_row] = of_rows[column - first_row] + of_column;
+                }
+            }
+            for (total, of_row) in totals.iter_mut().zip(of_rows) {
+                *total = *total + of_row;
+            }
         }
-        sums[row] = of_row.raw();
+        for (sum, total) in sums[first_row..end].iter_mut().zip(totals) {
+            *sum = total.raw();
+        }
     }
 }

@@ -210,6 +210,22 @@ impl Entries<'_> {
         Some(Entry { end: self.get(last).end, ..self.get(first) })
     }
 
+    /// The end of the lists from the `first` on that have at most so many items in all, and the number
+    /// of their items; one list at least.
+    pub(super) fn within(self, first: usize, most: usize) -> (usize, usize) {
+        if let Self::Equal { first: place, lists, .. } = self {
+            let size = place.len();
+            let end = (first + (most / size.max(1)).max(1)).min(lists);
+            return (end, (end - first) * size);
+        }
+        let (mut end, mut items) = (first + 1, self.get(first).len());
+        while end < self.len() && items + self.get(end).len() <= most {
+            items += self.get(end).len();
+            end += 1;
+        }
+        (end, items)
+    }
+
     pub(super) fn iter(self) -> impl Iterator<Item = Entry> {
         (0..self.len()).map(move |nth| self.get(nth))
     }

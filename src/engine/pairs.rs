@@ -7,9 +7,9 @@ use super::tile::{
     Accumulate, Buffers, COLUMNS, Coefficients, Copies, HingeSums, LogisticSums, LogisticTerms,
     Margins, PairOrder, SlotsOfPairs, Tile, Weigh,
 };
-use crate::Real;
 use crate::numeric::number::Number;
 use crate::vector::{Kernel, MOST_LANES, Vector, WideSum};
+use crate::{Precision, Real};
 use num_traits::Zero as _;
 
 /// How the pairs of a block are computed.
@@ -500,11 +500,25 @@ impl<V: Vector<Element: NativePairs>> Kernel<V::Element> for Finish<'_, V> {
                 }
             }
         }
-        if let Way::LogisticSums(_) = plan.way {
+        let lanes = V::lanes();
+        match plan.way {
             // Where all margins are large, the product of the 1 − q does not tell the q apart from 0.
-            let items = block.items as f64;
-            let least = least_log::<V::Element>() * items * items;
-            block.distrust_small(values, least, V::lanes());
+            Way::LogisticSums(_) => {
+                let least = |items: f64, _| least_log::<V::Element>() * items * items;
+                block.distrust_small(values, 0.0, least, lanes);
+            }
+            // Scores far greater than the value cancel in its sum.
+            Way::HingeSums { .. } => {
+                let rounding = match V::Element::PRECISION {
+                    Precision::Single => 1.0 / (1_u64 << 28) as f64,
+                    Precision::Double => 1e-27,
+                };
+                let least = |items: f64, greatest: f64| rounding * items * items * greatest;
+                let (low, high) = extremes::<V>(token, block);
+                let greatest = high.abs().max(low.abs()).greatest_lane().widen();
+                block.distrust_small(values, greatest, least, lanes);
+            }
+            _ => {}
         }
     }
 }

@@ -82,15 +82,15 @@ pub trait PointFunction: Debug + Send + Sync {
 /// The columns of a run of items: scores and labels in, values, slopes and curvatures out.
 pub struct PointRun<'a, E> {
     /// The lanes of the instruction set that the columns are filled for.
-    lanes: usize,
-    scores: &'a [E],
+    pub(super) lanes: usize,
+    pub(super) scores: &'a [E],
     /// The labels, or their shares; NaN where there is no item.
-    labels: &'a [E],
+    pub(super) labels: &'a [E],
     /// 1/K in each lane of a vector, or 1.
-    evenly: &'a [E],
-    values: &'a mut [E],
-    slopes: &'a mut [E],
-    curvatures: &'a mut [E],
+    pub(super) evenly: &'a [E],
+    pub(super) values: &'a mut [E],
+    pub(super) slopes: &'a mut [E],
+    pub(super) curvatures: &'a mut [E],
 }
 
 /// A [`PointFunction`] as the engine calls it: over runs of items.

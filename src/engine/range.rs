@@ -2,7 +2,6 @@
 
 use crate::Real;
 use crate::engine::run::Element;
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, MOST_LANES, Vector};
 
 /// The least and the greatest number, or `None` where one is not finite.

@@ -4,6 +4,7 @@ use super::batch::{Part, Room};
 use super::block::{Block, Layout, Wanted};
 use super::columns::Filling;
 use super::counts::Counts;
+use super::flat::{FlatPoints, Terms};
 use super::formula::Family;
 use super::in_order::{InOrder, Ordered, SideBySide};
 use super::lists::{Entries, Entry, Items, ListItems};
@@ -112,6 +113,7 @@ pub(super) struct WorkScratch<E> {
     filling: Filling,
     in_order: InOrder,
     counts: Counts,
+    terms: Terms<E>,
     wide: [Vec<f64>; 4],
 }
 
@@ -137,8 +139,24 @@ impl<E: Element> Kernel<E> for Run<'_, E> {
 
     #[inline(always)]
     fn run<V: Vector<Element = E>>(mut self, token: V::Token) {
-        if self.strategy == Strategy::SideBySide {
-            return self.side_by_side::<V>(token);
+        match (self.strategy, self.shape) {
+            (Strategy::SideBySide, _) => return self.side_by_side::<V>(token),
+            (Strategy::Flat, Shape::Points(function)) => {
+                let Self { wanted, items, entries, factors, values, results, scratch, .. } = self;
+                let (function, terms) = (*function, &mut scratch.terms);
+                let points = FlatPoints {
+                    function,
+                    wanted,
+                    items,
+                    entries,
+                    factors,
+                    values,
+                    results,
+                    terms,
+                };
+                return points.run::<V>(token);
+            }
+            _ => {}
         }
         let mut start = 0;
         for nth in 0..self.entries.len() {

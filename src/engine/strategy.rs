@@ -15,6 +15,8 @@ pub(super) enum Strategy {
     SideBySide,
     /// One list, its items along the lanes.
     InLanes,
+    /// Items as they lie, whatever their list.
+    Flat,
     /// One list in the order of its labels.
     Sorted,
     /// One list's pairs, counted in O(K log K).
@@ -51,6 +53,7 @@ impl Strategy {
         let Traits { items, weighted, curvature, vectors, targets } = list;
         match shape {
             Shape::Own(_) => Self::Own,
+            Shape::Points(function) if !function.takes_shares() => Self::Flat,
             Shape::Points(_) if items >= POINTS_IN_LANES && vectors => Self::InLanes,
             Shape::Points(_) => Self::SideBySide,
             Shape::Pairs(_) if items < 2 => Self::Zero,

@@ -1,5 +1,7 @@
 //! Every loss, as lists of all lengths take it, against itself computed one number at a time.
 
+use std::fmt::Debug;
+
 use ndarray::Array1;
 
 use crate::losses::{
@@ -70,19 +72,20 @@ impl Columns {
         let lists = lists.build().unwrap();
         let (value, gradient, diagonal) =
             loss.reduced_with_diagonal(&lists, Reduction::Sum, Diagonal::Exact).unwrap();
-        let (same, only_gradient) = loss.reduced(&lists, Reduction::Sum).unwrap();
-        let close = |a: F, b: F| (a.widen() - b.widen()).abs() <= 1e-5 * a.widen().abs() + 1e-4;
         let shrink = 1.0 / factor.unwrap_or(1.0);
-        if factor.is_none() {
-            assert!(close(value, same), "{}: {value:?}, {same:?}", loss.name());
-            assert!(gradient.iter().zip(&only_gradient).all(|(&a, &b)| close(a, b)));
-        }
         let widen = |x: Array1<F>| x.iter().map(|x| x.widen() * shrink).collect::<Vec<_>>();
-        [vec![same.widen() * shrink], widen(only_gradient), widen(diagonal)]
+        let with_diagonal = [vec![value.widen() * shrink], widen(gradient), widen(diagonal)];
+        if factor.is_none() {
+            // Without the diagonal other loops may run.
+            let (value, gradient) = loss.reduced(&lists, Reduction::Sum).unwrap();
+            let alone = [vec![value.widen()], widen(gradient), Vec::new()];
+            are_close::<F>(&alone, &with_diagonal, &loss.name());
+        }
+        with_diagonal
     }
 }
 
-fn all_agree<F: Real>(sizes: &[usize]) {
+fn all_agree(sizes: &[usize]) {
     // Lists of weights this large are computed one number at a time.
     let large = 2.0_f64.powi(400);
     let mut random = SplitMix64::new(sizes.iter().sum::<usize>() as u64);
@@ -92,33 +95,35 @@ fn all_agree<F: Real>(sizes: &[usize]) {
             columns.list_weights.fill(1.0);
         }
         for loss in losses() {
-            let fast = columns.reduced::<F>(&*loss, None);
             let exact = columns.reduced::<f64>(&*loss, Some(large));
-            for (what, (fast, exact)) in fast.iter().zip(&exact).enumerate() {
-                let greatest = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
-                let unit = F::epsilon().widen();
-                for (k, (a, b)) in fast.iter().zip(exact).enumerate() {
-                    let error = (a - b).abs();
-                    let bound = 16.0 * unit * b.abs() + 4.0 * unit * greatest;
-                    let about = (graded, weighted, F::PRECISION, sizes.len(), sizes[0]);
-                    assert!(error <= bound, "{} {about:?} {what}.{k}: {a:e}, {b:e}", loss.name());
-                }
-            }
+            let about = (loss.name(), graded, weighted, sizes.len(), sizes[0]);
+            are_close::<f32>(&columns.reduced::<f32>(&*loss, None), &exact, &about);
+            are_close::<f64>(&columns.reduced::<f64>(&*loss, None), &exact, &about);
+        }
+    }
+}
+
+fn are_close<F: Real>(fast: &[Vec<f64>; 3], exact: &[Vec<f64>; 3], about: &impl Debug) {
+    let unit = F::epsilon().widen();
+    for (what, (fast, exact)) in fast.iter().zip(exact).enumerate() {
+        let greatest = exact.iter().fold(0.0_f64, |a, b| a.max(b.abs()));
+        for (k, (a, b)) in fast.iter().zip(exact).enumerate() {
+            let bound = 16.0 * unit * b.abs() + 4.0 * unit * greatest;
+            let precision = F::PRECISION;
+            assert!((a - b).abs() <= bound, "{about:?} {precision:?} {what}.{k}: {a:e}, {b:e}");
         }
     }
 }
 
 fn lists_of_any_length_agree() {
-    for size in [1, 2, 3, 5, 8, 23, 24, 33, 60] {
-        all_agree::<f32>(&[size; 21]);
-        all_agree::<f64>(&[size; 21]);
+    for size in [1, 2, 3, 5, 8, 23, 24] {
+        all_agree(&[size; 21]);
     }
+    all_agree(&[60; 9]);
     let mixed: Vec<_> = (0..40).map(|k| k * 7 % 31).collect();
-    all_agree::<f32>(&mixed);
-    all_agree::<f64>(&mixed);
-    for size in [97, 150, 259] {
-        all_agree::<f32>(&[size]);
-        all_agree::<f64>(&[size]);
+    all_agree(&mixed);
+    for size in [97, 130, 259] {
+        all_agree(&[size]);
     }
 }
 

@@ -21,7 +21,6 @@
 
 use super::block::{Block, Diagonal, Layout, ROWS, Wanted};
 use crate::Real;
-use crate::numeric::number::Number;
 use crate::vector::{Kernel, LogProduct, MOST_LANES, Vector, WideSum};
 
 /// The columns of a tile.

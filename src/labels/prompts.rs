@@ -45,7 +45,7 @@ use crate::{Error, Real};
 /// // Lists of different lengths, one after another, are what losses take.
 /// let scores = Array1::zeros(labels.psi.len());
 /// let lists = Lists::ragged(&scores, &labels.psi, &labels.sizes).build()?;
-/// let (loss, _grad) = LambdaLoss::default().reduced(&lists, Reduction::default())?;
+/// let (loss, _grad) = LambdaLoss.reduced(&lists, Reduction::default())?;
 /// assert!(loss > 0.0);
 /// # Ok::<(), lipo::Error>(())
 /// ```

@@ -11,10 +11,14 @@ mod weights;
 use std::borrow::Cow;
 
 pub use functions::{
-    Hinge, Logistic, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin,
+    Davidson, Hinge, Logistic, RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference,
+    SquaredGap, TargetMargin,
 };
 pub use given::GivenPairs;
-pub use weights::{DiscountDifference, GainDifference, LambdaWeight};
+pub use weights::{
+    AveragePrecisionWeight, DiscountDifference, GainDifference, LambdaWeight, RankDistance,
+    TruncatedLambdaWeight,
+};
 
 use crate::engine::{
     PairFunction, PairWeight, PairWork, Shape, TileFunction, TileWeight, Unweighted, Work,

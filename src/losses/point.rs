@@ -2,11 +2,13 @@
 
 mod mse;
 mod sigmoid;
+mod utility;
 
 use std::borrow::Cow;
 
 pub use mse::PointMse;
 pub use sigmoid::PointSigmoid;
+pub use utility::Utility;
 
 use crate::engine::{PointFunction, Work};
 use crate::losses::Loss;

@@ -2,7 +2,6 @@
 
 use super::{Kernel, LogProduct, Vector, WideSum};
 use crate::numeric::DoubleDouble;
-use crate::numeric::number::Number;
 
 impl Vector for f64 {
     type Token = ();

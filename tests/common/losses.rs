@@ -85,9 +85,9 @@ impl TestWeight {
     pub fn loss(&self, function: impl PairFunction + 'static) -> Box<dyn Loss> {
         match &self.kind {
             Kind::Lambda(weight) => Box::new(PairLoss::new(function, weight.clone())),
-            Kind::GainDifference => Box::new(PairLoss::new(function, GainDifference::default())),
+            Kind::GainDifference => Box::new(PairLoss::new(function, GainDifference::dcg())),
             &Kind::DiscountDifference(ties) => {
-                let weight = DiscountDifference::default().ties(ties);
+                let weight = DiscountDifference::dcg().ties(ties);
                 Box::new(PairLoss::new(function, weight))
             }
             Kind::Unweighted => Box::new(PairLoss::new(function, Unweighted)),

@@ -15,8 +15,8 @@ use crate::common::{
     every_loss, for_all, loss, losses, takes_differences, value_and_grad,
 };
 use lipo::losses::{
-    Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge, Reduction,
-    RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
+    Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt, PairFunction, PairHinge, PairLoss,
+    Reduction, RobustLogistic, SmoothedLogistic, SquaredDifference, TargetMargin, Workspace,
 };
 use lipo::scores::{self, ImplicitReward, Responses, RewardExt, SequenceLogProbs, Tokens};
 use lipo::{Error, Lists, Real, labels, ranking};
@@ -397,12 +397,12 @@ fn the_range_of_f32_is_that_of_the_arrays() {
         assert!(loss.value(&array![2e38_f64, -2e38], &array![1.0, 0.0]).is_ok(), "{name}");
     }
     let gain = "a label whose gain is finite";
-    let graded = LambdaLoss::default().value(&array![0.0_f32, 1.0], &array![0.0, 128.0]);
+    let graded = LambdaLoss.value(&array![0.0_f32, 1.0], &array![0.0, 128.0]);
     assert_eq!(graded, Err(out_of_range("labels", &[1], 128.0, gain)));
-    let graded = LambdaLoss::default().value(&array![0.0_f32, 1.0], &array![0.0, 127.9]);
+    let graded = LambdaLoss.value(&array![0.0_f32, 1.0], &array![0.0, 127.9]);
     assert!(graded.is_ok_and(f32::is_finite));
     let custom = LambdaWeight::dcg().gain(ranking::gain_fn(|label| 1e39 * label));
-    let graded = LambdaLoss::with_weight(custom).value(&array![0.0_f32, 1.0], &array![0.0, 1.0]);
+    let graded = PairLoss::new(Logistic, custom).value(&array![0.0_f32, 1.0], &array![0.0, 1.0]);
     assert_eq!(graded, Err(out_of_range("labels", &[1], 1.0, gain)));
 }
 
@@ -411,9 +411,9 @@ fn parameters_of_losses() {
     let infinite = [NAN, INFINITY, -INFINITY];
     for value in infinite {
         for (name, error) in [
-            ("margin", Hinge::with_margin(value).err()),
+            ("margin", Hinge::new(value).err()),
             ("target", SquaredDifference::new(value).err()),
-            ("target margin", TargetMargin::new(Hinge, value).err()),
+            ("target margin", TargetMargin::new(Hinge::default(), value).err()),
         ] {
             assert_error::<()>(
                 Err(error.unwrap()),
@@ -427,14 +427,19 @@ fn parameters_of_losses() {
         assert_error(RobustLogistic::new(value), &expected);
     }
     // The ends of the ranges belong to them; without noise it is the logistic function.
-    assert_eq!(Hinge::with_margin(1.0), Ok(Hinge));
-    assert!(TargetMargin::new(Hinge, f64::MAX).is_ok() && SquaredDifference::new(-0.0).is_ok());
+    assert_eq!(Hinge::new(1.0), Ok(Hinge::default()));
+    assert!(
+        TargetMargin::new(Hinge::default(), f64::MAX).is_ok()
+            && SquaredDifference::new(-0.0).is_ok()
+    );
+    fn at(function: impl PairFunction, margin: f64) -> (f64, Array1<f64>) {
+        let loss = PairLoss::unweighted(function);
+        loss.value_and_grad(&array![margin, 0.0], &array![1.0, 0.0]).unwrap()
+    }
     for margin in [-800.0, -1.0, 0.0, 1e-9, 3.0, 800.0] {
-        let expected = Logistic.at(margin);
-        assert_eq!(SmoothedLogistic::new(0.0).unwrap().at(margin).value, expected.value);
-        let robust = RobustLogistic::new(0.0).unwrap().at(margin);
-        assert_close("robust", robust.value, expected.value, 2e-16 * expected.value);
-        assert_eq!(robust.slope, expected.slope);
+        let expected = at(Logistic, margin);
+        assert_eq!(at(SmoothedLogistic::new(0.0).unwrap(), margin), expected);
+        assert_eq!(at(RobustLogistic::new(0.0).unwrap(), margin), expected);
     }
 }
 
@@ -1016,7 +1021,7 @@ fn a_tiny_list_weight_is_not_lost_to_the_divisor() {
     let (weights, list_weights) = (array![[1e300, 0.0, 0.0]], array![5e-324]);
     let lists = Lists::dense(&scores, &labels).weights(&weights).list_weights(&list_weights);
     let lists = lists.build().unwrap();
-    let (value, grad) = PairHinge::default().reduced(&lists, Reduction::MeanOverTerms).unwrap();
+    let (value, grad) = PairHinge.reduced(&lists, Reduction::MeanOverTerms).unwrap();
     let share = 1e300 * 5e-324;
     assert_close("value", value, share, 1e-15 * share);
     assert_all_close("gradient", &wide(&grad), &[-share, share / 2.0, share / 2.0], 1e-15 * share);
@@ -1031,7 +1036,7 @@ fn a_mean_over_tokens_near_the_end_of_the_range_is_finite() {
 
 #[test]
 fn a_mean_of_values_near_the_end_of_the_range_is_finite() {
-    let loss = PairHinge::default();
+    let loss = PairHinge;
     let labels = array![[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]];
     let scores = array![[0.0, 6e307, 6e307], [0.0, 6e307, 6e307]];
     assert_eq!(loss.value(&scores, &labels), Ok(1.2e308));

@@ -12,8 +12,8 @@ use crate::common::{
     assert_close, batches, deltas, every_loss, for_all, items, value_and_grad,
 };
 use lipo::losses::{
-    LambdaWeight, Loss, LossExt, PairFunction, PairLoss, PairTerm, PointMse, Scratch, Unweighted,
-    Workspace,
+    Domain, LambdaWeight, ListFunction, ListResults, Loss, LossExt, Number, Pair, PairFunction,
+    PairLoss, PairTerm, PointMse, Work, Workspace,
 };
 use lipo::{Error, List, Lists, Precision, Real};
 use ndarray::{Array, Array3, array};
@@ -21,6 +21,7 @@ use proptest::prelude::*;
 
 /// Σ_k w_k max(0, |ψ_k − s_k| − margin)² over the items with ψ_k ≥ 0, labels of at most 1; items with
 /// a negative label are unlabelled and count as no terms.
+#[derive(Debug)]
 struct TolerantMse {
     margin: f64,
     lists_computed: AtomicUsize,
@@ -41,9 +42,11 @@ impl TolerantMse {
     }
 }
 
-impl Loss for TolerantMse {
-    fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
+impl ListFunction for TolerantMse {
+    fn list(&self, list: &List<'_>, results: &mut ListResults<'_>) -> f64 {
         assert!(!list.is_empty());
+        let grad = results.gradient();
+        assert!(grad.iter().all(|&slope| slope == 0.0), "{grad:?}");
         assert_eq!(
             (list.scores().len(), list.labels().len(), grad.len()),
             (list.len(), list.len(), list.len())
@@ -57,6 +60,16 @@ impl Loss for TolerantMse {
         }
         sum
     }
+}
+
+impl Loss for TolerantMse {
+    fn work(&self) -> Work<'_> {
+        Work::list(self)
+    }
+
+    fn domain(&self, _: Precision) -> Domain {
+        Domain::ANY.with_check()
+    }
 
     fn check(&self, list: &List<'_>) -> Result<(), Error> {
         assert!(!list.is_empty());
@@ -66,14 +79,14 @@ impl Loss for TolerantMse {
         }
     }
 
-    fn terms(&self, list: &List<'_>, _: &mut Scratch) -> u64 {
+    fn terms(&self, list: &List<'_>, _: &mut Vec<f64>) -> u64 {
         assert!(!list.is_empty());
         list.labels().iter().filter(|&&label| label >= 0.0).count() as u64
     }
 }
 
 /// φ(d) = max(0, 1 − d)².
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct SquaredHinge;
 
 impl SquaredHinge {
@@ -83,10 +96,14 @@ impl SquaredHinge {
     }
 }
 
-impl PairFunction for SquaredHinge {
-    fn at(&self, margin: f64) -> PairTerm {
-        let (value, slope) = Self::value_and_slope(margin);
-        PairTerm { value, slope, curvature: if margin < 1.0 { 2.0 } else { 0.0 } }
+lipo::formula! {
+    impl PairFunction for SquaredHinge {
+        fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
+            let zero = pair.margin.constant(0.0);
+            let excess = (pair.margin.constant(1.0) - pair.margin).max(zero);
+            let curvature = pair.margin.constant(2.0).keep(excess.above(zero));
+            PairTerm::new(excess * excess, excess.times(-2.0), curvature)
+        }
     }
 }
 
@@ -147,8 +164,8 @@ fn a_pair_function_gets_weights_and_the_gradient_of_pairs() {
         let dcg = LambdaWeight::dcg();
         let delta = deltas(&TestWeight::dcg(), &scores, &labels).swap_remove(0);
         let ones = Array::ones(delta.dim());
-        let unweighted = PairLoss { function: SquaredHinge, weight: Unweighted };
-        let lambda = PairLoss { function: SquaredHinge, weight: dcg };
+        let unweighted = PairLoss::unweighted(SquaredHinge);
+        let lambda = PairLoss::new(SquaredHinge, dcg);
         for (loss, delta) in [(&unweighted as &dyn Loss, &ones), (&lambda, &delta)] {
             let (value, grad) = value_and_grad::<f64>(loss, &scores, &labels, None, Some(&weights));
             let of_pair = SquaredHinge::value_and_slope;
@@ -162,13 +179,19 @@ fn a_pair_function_gets_weights_and_the_gradient_of_pairs() {
 
 #[test]
 fn a_list_comes_in_f64_and_names_the_precision_of_the_arrays() {
+    #[derive(Debug)]
     struct Spy(Precision);
-    impl Loss for Spy {
-        fn list(&self, list: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
+    impl ListFunction for Spy {
+        fn list(&self, list: &List<'_>, results: &mut ListResults<'_>) -> f64 {
             assert_eq!(list.precision(), self.0);
             // What is left of 0.1 beyond f32.
-            grad[0] = 1.0 / 3.0;
+            results.gradient()[0] = 1.0 / 3.0;
             self.0.round(list.scores()[0]) - list.scores()[0]
+        }
+    }
+    impl Loss for Spy {
+        fn work(&self) -> Work<'_> {
+            Work::list(self)
         }
     }
     fn outcome<F: Real>(precision: Precision) -> (F, F) {
@@ -185,7 +208,7 @@ fn the_losses_of_crate_and_user_stand_in_one_collection() {
     let mut zoo: Vec<Box<dyn Loss>> = every_loss().into_iter().map(|(_, loss)| loss).collect();
     let crates_own = zoo.len();
     zoo.push(Box::new(TolerantMse::new()));
-    zoo.push(Box::new(PairLoss { function: SquaredHinge, weight: Unweighted }));
+    zoo.push(Box::new(PairLoss::unweighted(SquaredHinge)));
     let (scores, labels) =
         (array![[0.5_f32, 2.0], [1.0, 0.0]], array![[1.0_f32, 0.0], [1.0, 0.25]]);
     let values: Vec<f32> = zoo.iter().map(|loss| loss.value(&scores, &labels).unwrap()).collect();
@@ -231,10 +254,19 @@ fn an_error_names_the_place_in_the_callers_arrays() {
 
 #[test]
 fn errors_of_every_kind_are_translated_or_left_alone() {
+    #[derive(Debug)]
     struct Refuses(Error);
-    impl Loss for Refuses {
-        fn list(&self, _: &List<'_>, _: &mut [f64], _: &mut Scratch) -> f64 {
+    impl ListFunction for Refuses {
+        fn list(&self, _: &List<'_>, _: &mut ListResults<'_>) -> f64 {
             0.0
+        }
+    }
+    impl Loss for Refuses {
+        fn work(&self) -> Work<'_> {
+            Work::list(self)
+        }
+        fn domain(&self, _: Precision) -> Domain {
+            Domain::ANY.with_check()
         }
         fn check(&self, list: &List<'_>) -> Result<(), Error> {
             if list.scores()[0] == 1.0 { Err(self.0.clone()) } else { Ok(()) }
@@ -264,25 +296,33 @@ fn errors_of_every_kind_are_translated_or_left_alone() {
 #[test]
 fn a_pair_function_beyond_the_range_is_infinite() {
     /// e^−d
+    #[derive(Debug)]
     struct Exponential;
-    impl PairFunction for Exponential {
-        fn at(&self, margin: f64) -> PairTerm {
-            let exp = (-margin).exp();
-            PairTerm { value: exp, slope: -exp, curvature: exp }
+    lipo::formula! {
+        impl PairFunction for Exponential {
+            fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
+                let exp = (-pair.margin).exp();
+                PairTerm::new(exp, -exp, exp)
+            }
         }
     }
-    let loss = PairLoss { function: Exponential, weight: Unweighted };
+    let loss = PairLoss::unweighted(Exponential);
     let (value, grad) = loss.value_and_grad(&array![0.0, 800.0], &array![1.0, 0.0]).unwrap();
     assert_eq!((value, grad), (f64::INFINITY, array![f64::NEG_INFINITY, f64::INFINITY]));
 }
 
 #[test]
 fn a_default_loss_has_one_term_a_list() {
+    #[derive(Debug)]
     struct Nothing;
-    impl Loss for Nothing {
-        fn list(&self, _: &List<'_>, grad: &mut [f64], _: &mut Scratch) -> f64 {
-            grad.fill(0.0);
+    impl ListFunction for Nothing {
+        fn list(&self, _: &List<'_>, _: &mut ListResults<'_>) -> f64 {
             1.0
+        }
+    }
+    impl Loss for Nothing {
+        fn work(&self) -> Work<'_> {
+            Work::list(self)
         }
     }
     let zeros = array![[0.0_f64, 0.0], [0.0, 0.0], [0.0, 0.0]];

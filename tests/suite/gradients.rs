@@ -15,7 +15,7 @@ use crate::common::{
     batches, deltas, every_loss, for_all, hinge, items, lambda_weights, logistic, mean, slope,
     value_and_grad,
 };
-use lipo::losses::{Hinge, Logistic, Loss, LossExt, PairLoss, Reduction, Workspace};
+use lipo::losses::{Hinge, Logistic, Loss, LossExt, Reduction, Workspace};
 use lipo::ranking::ScoreTies;
 use ndarray::Array2;
 use proptest::collection::vec;
@@ -109,11 +109,9 @@ fn of_lambda_losses_at_tied_scores() {
         for (name, weight) in lambda_weights() {
             for ties in TIE_RULES {
                 let allowed = allowed_deltas(&weight, ties, &list);
-                let weight = || weight.weight.clone().ties(ties);
-                let functions: [(Box<dyn Loss>, PairTerms); 2] = [
-                    (Box::new(PairLoss { function: Hinge, weight: weight() }), hinge),
-                    (Box::new(PairLoss { function: Logistic, weight: weight() }), logistic),
-                ];
+                let weight = weight.clone().ties(ties);
+                let functions: [(Box<dyn Loss>, PairTerms); 2] =
+                    [(weight.loss(Hinge::default()), hinge), (weight.loss(Logistic), logistic)];
                 for (loss, function) in functions {
                     let got = value_and_grad::<f64>(&*loss, &scores, &labels, None, Some(&weights));
                     assert!(

@@ -13,8 +13,8 @@ use crate::common::{
     takes_differences, value_and_grad,
 };
 use lipo::losses::{
-    LambdaLoss, LambdaWeight, ListMle, Loss, LossExt, PairHinge, PairLogistic, PointMse,
-    PointSigmoid, Reduction, Softmax, Total, Workspace,
+    DiscountDifference, LambdaLoss, ListMle, Logistic, Loss, LossExt, PairHinge, PairLogistic,
+    PairLoss, PointMse, PointSigmoid, Reduction, Softmax, Total, Workspace,
 };
 use lipo::scores::{
     self, FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses,
@@ -612,11 +612,11 @@ fn a_loss_behind_a_pointer_is_the_loss() {
         let lists = &Dense::new(&lists);
         holds(&PointMse, lists);
         holds(&PointSigmoid, lists);
-        holds(&PairHinge::default(), lists);
-        holds(&PairLogistic::default(), lists);
+        holds(&PairHinge, lists);
+        holds(&PairLogistic, lists);
         holds(&ListMle, lists);
         holds(&Softmax, lists);
-        holds(&LambdaLoss::default(), lists);
+        holds(&LambdaLoss, lists);
     });
 }
 
@@ -701,7 +701,7 @@ fn a_weight_of_0_is_no_mask() {
     let weighted = || Lists::dense(&scores, &labels).weights(&weights).build().unwrap();
     let masked = || Lists::dense(&scores, &labels).mask(&mask).build().unwrap();
     let (e1, e2) = (1.0_f64.exp(), 2.0_f64.exp());
-    let half = LambdaLoss::with_weight(LambdaWeight::constant_gain_difference());
+    let half = PairLoss::new(Logistic, DiscountDifference::dcg());
     let discount = |rank: f64| 1.0 / (1.0 + rank).log2();
     let table: [(&str, &dyn Loss, f64, f64); 4] = [
         // Item 1 stands in the denominator, though it has no part in the labels.
@@ -709,7 +709,7 @@ fn a_weight_of_0_is_no_mask() {
         // Its own factor is gone, that of item 0 still has it as a rival.
         ("list-mle", &ListMle, (1.0 + e1 + e2).ln(), (1.0 + e2).ln()),
         // As the worse of a pair it is still there.
-        ("pair-logistic", &PairLogistic::default(), e1.ln_1p() + e2.ln_1p(), e2.ln_1p()),
+        ("pair-logistic", &PairLogistic, e1.ln_1p() + e2.ln_1p(), e2.ln_1p()),
         // It takes up rank 2.
         (
             "lambda-loss",
@@ -872,7 +872,7 @@ fn the_hinge_ends_where_the_rounded_margin_is_1() {
         // Half way from 1 to the number below it, which goes to 1.
         (below_1, -f64::EPSILON / 4.0, (0.0, 0.0), (0.0, 0.0)),
     ] {
-        let loss = PairHinge::default();
+        let loss = PairHinge;
         let pair = |(value, slope): (f64, f64)| (value, vec![slope, 0.0 - slope]);
         let (scores, labels) = ([better, worse], [1.0, 0.0]);
         let (in_f64, in_f32) = (

@@ -6,6 +6,7 @@
 //! tied items written out, of which the rules take the first, the mean, or one by chance.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::common::{
     TIE_RULES, TestList, TestWeight, assert_all_close, assert_close, batches, deltas, for_all,
@@ -13,7 +14,8 @@ use crate::common::{
 };
 use lipo::Error;
 use lipo::losses::{
-    Hinge, LambdaLoss, LambdaWeight, LossExt, PairFunction, PairLogistic, PairLoss, PairTerm,
+    DiscountDifference, GainDifference, Hinge, LambdaLoss, LambdaWeight, Logistic, Loss, LossExt,
+    Number, Pair, PairFunction, PairLogistic, PairLoss, PairTerm, PairWeight,
 };
 use lipo::ranking::{
     Discount, DiscountTable, ExponentialGain, Gain, LinearGain, LogDiscount, ScoreTies,
@@ -22,22 +24,31 @@ use lipo::ranking::{
 use ndarray::{Array2, array, aview1};
 
 /// φ(d) = d.
+#[derive(Debug, Clone, Copy)]
 struct Margin;
 
-impl PairFunction for Margin {
-    fn at(&self, margin: f64) -> PairTerm {
-        PairTerm { value: margin, slope: 1.0, curvature: 0.0 }
+lipo::formula! {
+    impl PairFunction for Margin {
+        const EXPONENTIAL: bool = false;
+
+        fn at<N: Number>(&self, pair: Pair<N>) -> PairTerm<N> {
+            PairTerm::new(pair.margin, pair.margin.constant(1.0), pair.margin.constant(0.0))
+        }
     }
 }
 
 /// Δ_ij where ψ_i > ψ_j, else 0.
-fn observed(weight: LambdaWeight, scores: &[f64], labels: &[f64]) -> Array2<f64> {
-    let loss = PairLoss { function: Margin, weight };
+fn observed(weight: impl PairWeight + 'static, scores: &[f64], labels: &[f64]) -> Array2<f64> {
+    observed_of(&PairLoss::new(Margin, weight), scores, labels)
+}
+
+/// The same of the weight of a loss of that function.
+fn observed_of(loss: &dyn Loss, scores: &[f64], labels: &[f64]) -> Array2<f64> {
     let mut delta = Array2::zeros((scores.len(), scores.len()));
     for (i, mut row) in delta.rows_mut().into_iter().enumerate() {
         let mut only_i = vec![0.0; scores.len()];
         only_i[i] = 1.0;
-        let (_, grad) = value_and_grad::<f64>(&loss, scores, labels, None, Some(&only_i));
+        let (_, grad) = value_and_grad::<f64>(loss, scores, labels, None, Some(&only_i));
         for j in (0..scores.len()).filter(|&j| labels[i] > labels[j]) {
             row[j] = -grad[j];
         }
@@ -81,17 +92,16 @@ fn figure_3b_by_hand() {
     let (discount_01, discount_02, discount_12) = (second - 0.5, 1.0 - second, 0.5);
     let root = 2.0_f64.powf(0.25);
     let (gain_01, gain_02, gain_12) = (2.0 - root, 1.0, root - 1.0);
-    for (weight, d01, d02, d12) in [
-        (LambdaWeight::dcg(), gain_01 * discount_01, gain_02 * discount_02, gain_12 * discount_12),
-        (LambdaWeight::constant_gain_difference(), discount_01, discount_02, discount_12),
-        (LambdaWeight::constant_discount_difference(), gain_01, gain_02, gain_12),
-        (LambdaWeight::constant(), 1.0, 1.0, 1.0),
-    ] {
+    let of_both = [gain_01 * discount_01, gain_02 * discount_02, gain_12 * discount_12];
+    let of_discounts = [discount_01, discount_02, discount_12];
+    let of_gains = [gain_01, gain_02, gain_12];
+    let hands = [of_both, of_discounts, of_gains, [1.0; 3]];
+    for ((name, weight), [d01, d02, d12]) in lambda_weights().into_iter().zip(hands) {
         let by_hand = array![[0.0, d01, d02], [0.0, 0.0, d12], [0.0, 0.0, 0.0]];
-        let delta = observed(weight.clone(), &scores, &labels);
-        assert!(close(&delta, &by_hand), "{weight:?}: {delta}");
+        let delta = observed_of(&*weight.loss(Margin), &scores, &labels);
+        assert!(close(&delta, &by_hand), "{name}: {delta}");
 
-        let loss = LambdaLoss::with_weight(weight);
+        let loss = weight.loss(Logistic);
         let value = loss.value(&aview1(&scores), &aview1(&labels)).unwrap();
         let sum = |l01: f64, l02: f64, l12: f64| d01 * l01 + d02 * l02 + d12 * l12;
         let expected = sum((-0.8_f64).exp().ln_1p(), 0.8_f64.exp().ln_1p(), 1.6_f64.exp().ln_1p());
@@ -105,9 +115,10 @@ fn ties_go_by_index_unless_asked_otherwise() {
         let labels = &LABELS[..scores.len()];
         for (name, weight) in lambda_weights() {
             let expected = of_pairs(deltas(&weight, scores, labels).swap_remove(0), labels);
-            let delta = observed(weight.weight.clone(), scores, labels);
+            let delta = observed_of(&*weight.loss(Margin), scores, labels);
             assert!(close(&delta, &expected), "{name} of {scores:?}: {delta}");
-            assert_eq!(observed(weight.weight.ties(ScoreTies::ByIndex), scores, labels), delta);
+            let by_index = weight.ties(ScoreTies::ByIndex).loss(Margin);
+            assert_eq!(observed_of(&*by_index, scores, labels), delta);
         }
     }
 }
@@ -119,7 +130,8 @@ fn expected_is_the_mean_over_all_orders() {
         for (name, weight) in lambda_weights() {
             let all = deltas(&weight, scores, labels);
             assert_eq!(all.len(), orders, "{scores:?}");
-            let delta = observed(weight.weight.ties(ScoreTies::Expected), scores, labels);
+            let delta =
+                observed_of(&*weight.ties(ScoreTies::Expected).loss(Margin), scores, labels);
             let expected = of_pairs(mean(&all), labels);
             assert!(close(&delta, &expected), "{name} of {scores:?}: {delta}");
         }
@@ -156,11 +168,11 @@ fn random_averages_to_expected() {
     const SEEDS: u64 = 2000;
     let (scores, orders) = TIED[7];
     assert_eq!(orders, 720);
-    for weight in [LambdaWeight::dcg(), LambdaWeight::constant_gain_difference()] {
-        let drawn =
-            |seed| observed(weight.clone().ties(ScoreTies::Random { seed }), scores, &LABELS);
+    for (_, weight) in lambda_weights().into_iter().take(2) {
+        let of = |ties| observed_of(&*weight.clone().ties(ties).loss(Margin), scores, &LABELS);
+        let drawn = |seed| of(ScoreTies::Random { seed });
         let average = mean(&(0..SEEDS).map(drawn).collect::<Vec<_>>());
-        let expected = observed(weight.clone().ties(ScoreTies::Expected), scores, &LABELS);
+        let expected = of(ScoreTies::Expected);
         for (average, expected) in average.iter().zip(&expected) {
             // More than five standard deviations of the mean.
             assert_close("mean", *average, *expected, 0.1 * expected);
@@ -197,23 +209,6 @@ fn random_orders_depend_on_seed_and_labels_only() {
 }
 
 #[test]
-fn a_constant_weight_is_the_pair_logistic_loss() {
-    for_all(300, &batches(items(), 1..=1, 0..=6), |lists| {
-        let TestList { items, .. } = &lists[0];
-        let list = TestList { items: items.clone(), weight: 1.0 }.existing();
-        let (scores, labels, weights) = (list.scores(), list.labels(), list.weights());
-        let outcome = |loss: &dyn lipo::losses::Loss| {
-            let (value, grad) = value_and_grad::<f64>(loss, &scores, &labels, None, Some(&weights));
-            (value.to_bits(), grad.into_iter().map(f64::to_bits).collect::<Vec<_>>())
-        };
-        for ties in TIE_RULES {
-            let constant = LambdaLoss::with_weight(LambdaWeight::constant().ties(ties));
-            assert_eq!(outcome(&constant), outcome(&PairLogistic::default()), "{ties:?}");
-        }
-    });
-}
-
-#[test]
 fn zeros_of_both_signs_tie() {
     let labels = [0.0, 1.0, 0.5];
     for ties in TIE_RULES {
@@ -224,7 +219,7 @@ fn zeros_of_both_signs_tie() {
         }
     }
     // Labels of 0 and −0 are equal too, and make no pair.
-    let value = PairLogistic::default().value(&array![0.0, 1.0], &array![0.0, -0.0]);
+    let value = PairLogistic.value(&array![0.0, 1.0], &array![0.0, -0.0]);
     assert_eq!(value, Ok(0.0));
 }
 
@@ -241,8 +236,10 @@ fn a_discount_of_0_cuts_the_dcg_off() {
         [3.0 * 1.0, 2.0 * second, 0.0, 0.0],
         [7.0 * 1.0, 6.0 * second, 0.0, 0.0],
     ];
-    for weight in [weight, LambdaWeight::dcg().cutoff(2)] {
-        let delta = observed(weight, &[4.0, 3.0, 2.0, 1.0], &labels);
+    let scores = [4.0, 3.0, 2.0, 1.0];
+    let by_table = observed(weight, &scores, &labels);
+    let by_cutoff = observed(LambdaWeight::dcg().cutoff(2), &scores, &labels);
+    for delta in [by_table, by_cutoff] {
         assert!(close(&delta, &by_hand), "{delta}");
     }
 }
@@ -262,14 +259,14 @@ fn a_cutoff_goes_through_tied_ranks() {
         [7.0 * mean, 6.0 * mean, 4.0 * mean, 0.0],
     ];
     assert!(close(&delta, &by_hand), "{delta}");
-    let first_only = LambdaLoss::with_weight(LambdaWeight::dcg().cutoff(0));
+    let first_only = PairLoss::new(Logistic, LambdaWeight::dcg().cutoff(0));
     let refused = first_only.value(&array![0.0, 1.0], &array![0.0, 1.0]);
     assert!(matches!(refused, Err(Error::Parameter { name: "cut-off", .. })));
 }
 
 /// What a loss says of three items whose labels are 0.5, −1 and 2.
-fn outcome(weight: LambdaWeight) -> Result<(f64, ndarray::Array1<f64>), Error> {
-    let loss = PairLoss { function: Hinge, weight };
+fn outcome(weight: impl PairWeight) -> Result<(f64, ndarray::Array1<f64>), Error> {
+    let loss = PairLoss::new(Hinge::default(), weight);
     loss.value_and_grad(&array![3.0, 1.0, 2.5], &array![0.5, -1.0, 2.0])
 }
 
@@ -326,7 +323,7 @@ fn gains_vanish_far_below_0() {
         ([-1e5, -2e5], 0.0),
         ([-600.0, -700.0], (-600.0_f64).exp2()),
     ] {
-        let value = LambdaLoss::default().value(&scores, &aview1(&labels)).unwrap();
+        let value = LambdaLoss.value(&scores, &aview1(&labels)).unwrap();
         let expected = gains * discount * (-1.0_f64).exp().ln_1p();
         assert_close(&format!("{labels:?}"), value, expected, 1e-14 * expected);
     }
@@ -335,8 +332,10 @@ fn gains_vanish_far_below_0() {
 /// Gains and discounts that are in their domains, and whose Δ is beyond `f64`.
 #[test]
 fn a_weight_beyond_the_range_is_an_error_or_infinite() {
-    fn weight(gain: impl Gain + 'static, discount: impl Discount + 'static) -> LambdaWeight {
-        LambdaWeight::dcg().gain(gain).discount(discount)
+    type Weight = LambdaWeight<Arc<dyn Gain>, Arc<dyn Discount>>;
+    fn weight(gain: impl Gain + 'static, discount: impl Discount + 'static) -> Weight {
+        let (gain, discount) = (Arc::new(gain) as Arc<dyn Gain>, Arc::new(discount) as _);
+        LambdaWeight::dcg().gain(gain).discount::<Arc<dyn Discount>>(discount)
     }
     let constant = |value: f64| discount_fn(move |_| value, |_| 0.0);
     let steep_discount = || discount_fn(|rank| if rank == 1.0 { 1e200 } else { 1.0 }, |_| 0.0);
@@ -352,7 +351,7 @@ fn a_weight_beyond_the_range_is_an_error_or_infinite() {
     ] {
         // Of margins below, at and above the hinge's kink.
         for margin in [-1.0, 1.0, 3.0] {
-            let loss = PairLoss { function: Hinge, weight: weight.clone() };
+            let loss = PairLoss::new(Hinge::default(), weight.clone());
             let labels = array![f64::MAX, 2.0, f64::MIN];
             // The other gains would reject labels that are not of moderate size.
             let labels = if name.contains("linear") { labels } else { array![1.5, 0.5, 1.0] };
@@ -370,7 +369,7 @@ fn a_weight_beyond_the_range_is_an_error_or_infinite() {
 #[test]
 fn the_rounding_of_a_margin_does_not_meet_an_infinite_weight() {
     // w Δ is beyond `f64`, what the margin's rounding lost is −1.7e53, and φ is 0.
-    let loss = PairLoss { function: Hinge, weight: LambdaWeight::constant_discount_difference() };
+    let loss = PairLoss::new(Hinge::default(), GainDifference::dcg());
     let (scores, labels) = ([1.7218479456387108e53, 5e149], [0.0, 1023.9999999999999]);
     let outcome = value_and_grad::<f64>(&loss, &scores, &labels, None, Some(&[0.0, 1e308]));
     assert_eq!(outcome, (0.0, vec![0.0, 0.0]));

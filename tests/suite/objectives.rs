@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use crate::common;
 use lipo::losses::{
     Hinge, LambdaLoss, ListMle, Logistic, Loss, LossExt, Nca, PairFunction, PairHinge,
-    PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, RobustLogistic, SmoothedLogistic,
-    SoftPairLoss, Softmax, SquaredDifference, TargetMargin,
+    PairLogistic, PairLoss, PointMse, PointSigmoid, Pro, Reduction, RobustLogistic,
+    SmoothedLogistic, Softmax, SquaredDifference, TargetMargin,
 };
 use lipo::scores::{
     FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, SequenceLogProbs,
 };
-use lipo::{Error, Real};
+use lipo::{Error, Lists, Real};
 use ndarray::{Array1, Array2, array};
 use serde::Deserialize;
 
@@ -96,7 +96,7 @@ impl<'a, F: Real> Inputs<'a, F> {
     fn f_divergence(&self, divergence: FDivergence) -> Result<Outcome<F>, Error> {
         let reward = FDivergenceReward::new(self.case.number("beta"), divergence)?;
         let scores = reward.scores(&self.policy, &self.reference)?;
-        let (value, grad) = PairLogistic::default().value_and_grad(&scores, &self.labels)?;
+        let (value, grad) = PairLogistic.value_and_grad(&scores, &self.labels)?;
         Ok((value, reward.backward(&grad, &self.policy, &self.reference)?))
     }
 
@@ -120,7 +120,7 @@ impl<'a, F: Real> Inputs<'a, F> {
     fn lipo(&self) -> Result<Outcome<F>, Error> {
         let number = |name| self.case.number(name);
         match self.case.objective.as_str() {
-            "dpo" => self.implicit(number("beta"), &PairLogistic::default()),
+            "dpo" => self.implicit(number("beta"), &PairLogistic),
             "dpo-pl" => self.implicit(number("beta"), &ListMle),
             "cdpo" => self.implicit_pair(SmoothedLogistic::new(number("epsilon"))?),
             "robust-dpo" => self.implicit_pair(RobustLogistic::new(number("epsilon"))?),
@@ -130,8 +130,8 @@ impl<'a, F: Real> Inputs<'a, F> {
                 targets[[1 - self.winner, self.winner]] = F::narrow(1.0 - number("target"));
                 let reward = ImplicitReward::new(number("beta"))?;
                 let scores = reward.scores(&self.policy, &self.reference)?;
-                let loss = SoftPairLoss { function: Logistic };
-                let (value, grad) = loss.value_and_grad(&scores, &targets)?;
+                let lists = Lists::dense(&scores, &self.labels).targets(&targets).build()?;
+                let (value, grad) = PairLogistic.reduced(&lists, Reduction::Sum)?;
                 Ok((value, reward.backward(&grad)))
             }
             "ipo" => {
@@ -140,12 +140,12 @@ impl<'a, F: Real> Inputs<'a, F> {
             }
             "slic-hf" => {
                 let reward = ReferenceFreeReward::new(1.0)?;
-                let loss = PairLoss::unweighted(Hinge::with_margin(number("delta"))?);
+                let loss = PairLoss::unweighted(Hinge::new(number("delta"))?);
                 let (value, grad) =
                     loss.value_and_grad(&reward.scores(&self.policy)?, &self.labels)?;
                 Ok((value, reward.backward(&grad)))
             }
-            "slic-norm" => self.implicit(number("beta"), &PairHinge::default()),
+            "slic-norm" => self.implicit(number("beta"), &PairHinge),
             "simpo" => {
                 let function = TargetMargin::new(Logistic, number("gamma"))?;
                 self.mean_of_tokens(number("beta"), &PairLoss::unweighted(function))
@@ -153,8 +153,8 @@ impl<'a, F: Real> Inputs<'a, F> {
             "nca" => self.implicit(number("beta"), &Nca),
             "info-nca" => self.implicit(number("beta"), &Softmax),
             "pro" => self.mean_of_tokens(1.0, &Pro),
-            "rrhf" => self.mean_of_tokens(1.0, &PairLoss::unweighted(Hinge::with_margin(0.0)?)),
-            "lipo-lambda" => self.implicit(number("beta"), &LambdaLoss::default()),
+            "rrhf" => self.mean_of_tokens(1.0, &PairLoss::unweighted(Hinge::new(0.0)?)),
+            "lipo-lambda" => self.implicit(number("beta"), &LambdaLoss),
             "f-reverse-kl" => self.f_divergence(FDivergence::ReverseKl),
             "f-forward-kl" => self.f_divergence(FDivergence::ForwardKl),
             "f-jensen-shannon" => self.f_divergence(FDivergence::JensenShannon),
@@ -230,7 +230,7 @@ fn names_in_trl() {
         let of = |x: f64| ((coefficient - 1.0) * x).exp() / (coefficient - 1.0);
         let reward = FDivergenceReward::new(beta, FDivergence::Alpha(1.0 - coefficient)).unwrap();
         let scores = reward.scores(&policy, &reference).unwrap();
-        let dpo = PairLogistic::default().value(&scores, &array![1.0, 0.0]);
+        let dpo = PairLogistic.value(&scores, &array![1.0, 0.0]);
         close("alpha_divergence", dpo, log_1p_exp(-beta * (of(w) - of(l))));
     }
 }

@@ -97,14 +97,14 @@ fn assert_is(
 
 #[test]
 fn proposition_2_1_pair_logistic_is_dpo() {
-    assert_is("graded labels", &PairLogistic::default(), [0.75, 0.25], Preference::dpo);
-    assert_is("one-hot labels", &PairLogistic::default(), [1.0, 0.0], Preference::dpo);
+    assert_is("graded labels", &PairLogistic, [0.75, 0.25], Preference::dpo);
+    assert_is("one-hot labels", &PairLogistic, [1.0, 0.0], Preference::dpo);
 }
 
 #[test]
 fn proposition_2_2_pair_hinge_is_slic_norm() {
-    assert_is("graded labels", &PairHinge::default(), [0.75, 0.25], Preference::slic_norm);
-    assert_is("one-hot labels", &PairHinge::default(), [1.0, 0.0], Preference::slic_norm);
+    assert_is("graded labels", &PairHinge, [0.75, 0.25], Preference::slic_norm);
+    assert_is("one-hot labels", &PairHinge, [1.0, 0.0], Preference::slic_norm);
 }
 
 #[test]

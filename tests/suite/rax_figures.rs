@@ -94,7 +94,7 @@ fn list_mle_does_not_see_an_offset() {
 #[test]
 fn a_nan_label_is_an_error() {
     let labels = array![0.0_f32, f32::NAN, 1.0];
-    let error = PairLogistic::default().value(&array![0.0, 1.0, 2.0], &labels).unwrap_err();
+    let error = PairLogistic.value(&array![0.0, 1.0, 2.0], &labels).unwrap_err();
     let Error::NotFinite { what: "labels", index, value } = error else { panic!("{error:?}") };
     assert!(index == [1] && value.is_nan());
 }

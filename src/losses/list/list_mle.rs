@@ -11,7 +11,7 @@
 use std::borrow::Cow;
 
 use crate::Precision;
-use crate::engine::{PositionWeights, Shape, Work};
+use crate::engine::{PositionWeights, Work};
 use crate::losses::{Domain, Loss};
 
 /// List-MLE, the negative log-likelihood of the labels' order under Plackett–Luce:
@@ -50,7 +50,7 @@ impl PositionWeights for ListMle {
 
 impl Loss for ListMle {
     fn work(&self) -> Work<'_> {
-        Work(Shape::InOrder(self))
+        Work::in_order(self)
     }
 
     fn name(&self) -> Cow<'static, str> {

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use crate::Precision;
 use crate::engine::{Point, PointFunction, PointTerm, Work};
 use crate::losses::{Domain, Loss};
-use crate::numeric::number::Number;
 
 /// NCA: −Σ_k \[p_k log σ(s_k) + (1/K) log σ(−s_k)\] with shares p = ψ / Σψ of labels ψ ≥ 0 (Chen et
 /// al. 2024, [arXiv 2402.05369](https://arxiv.org/abs/2402.05369), Section 4).

@@ -8,7 +8,6 @@ use std::borrow::Cow;
 
 use crate::engine::{Point, PointFunction, PointTerm, Work};
 use crate::losses::Loss;
-use crate::numeric::number::Number;
 
 /// Point-MSE: Σ_k w_k (ψ_k − s_k)², LiPO Eq. 9.
 ///

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use crate::Precision;
 use crate::engine::{Point, PointFunction, PointTerm, Work};
 use crate::losses::{Domain, Loss};
-use crate::numeric::number::Number;
 
 /// Point-sigmoid, binary cross-entropy of each item: −Σ_k w_k \[ψ_k log σ(s_k) + (1 − ψ_k)
 /// log(1 − σ(s_k))\] with labels in \[0, 1\], LiPO Eq. 10.

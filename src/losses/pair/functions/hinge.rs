@@ -5,7 +5,6 @@
 use crate::Error;
 use crate::engine::{Family, Pair, PairFunction, PairTerm};
 use crate::losses::pair::finite_parameter;
-use crate::numeric::number::Number;
 
 /// φ(d) = max(0, δ − d), with φ′(δ) = 0: SLiC's, with δ = 1 by default.
 ///

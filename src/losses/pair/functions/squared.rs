@@ -5,7 +5,6 @@
 use crate::Error;
 use crate::engine::{Pair, PairFunction, PairTerm};
 use crate::losses::pair::finite_parameter;
-use crate::numeric::number::Number;
 
 /// φ(d) = (d − t)², which asks the margin to *be* the target t. IPO is this with t = 1/(2τ) on
 /// scores of β = 1 (Azar et al. 2023, [arXiv 2310.12036](https://arxiv.org/abs/2310.12036), Eq. 17).

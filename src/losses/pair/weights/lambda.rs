@@ -278,7 +278,7 @@ impl<G: Gain> PairWeight for GainDifference<G> {
 }
 
 /// The greatest label whose gain is finite, and whether lists have to be looked at one by one.
-fn gain_domain(gain: &dyn Gain, precision: Precision, plain: bool) -> (f64, bool) {
+pub(super) fn gain_domain(gain: &dyn Gain, precision: Precision, plain: bool) -> (f64, bool) {
     if !gain.is_exponential() {
         return (f64::INFINITY, true);
     }
@@ -290,7 +290,7 @@ fn gain_domain(gain: &dyn Gain, precision: Precision, plain: bool) -> (f64, bool
 }
 
 /// Gains, and their differences, are finite.
-fn check_gains(gain: &dyn Gain, list: &List<'_>) -> Result<(), Error> {
+pub(super) fn check_gains(gain: &dyn Gain, list: &List<'_>) -> Result<(), Error> {
     let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
     for (item, &label) in list.labels().iter().enumerate() {
         let of_label = list.precision().round(gain.at(label));

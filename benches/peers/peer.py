@@ -47,8 +47,12 @@ class Rax:
             "lambda-cutoff": logistic(rax.dcg_lambdaweight, topn=10),
             "lambda-ndcg": logistic(rax.dcg_lambdaweight, normalize=True),
             "label-difference": logistic(rax.labeldiff_lambdaweight),
+            "rank-distance": logistic(rax.dcg2_lambdaweight),
+            "soft-zero-one": rax.pairwise_soft_zero_one_loss,
+            "squared-gap": rax.pairwise_mse_loss,
+            "approx-ndcg": rax.approx_t12n(rax.ndcg_metric),
         }
-        self.scaled_by_size = {"lambda-loss", "lambda-linear", "lambda-cutoff", "lambda-ndcg"}
+        self.scaled_by_size = {"lambda-loss", "lambda-linear", "lambda-cutoff", "lambda-ndcg", "rank-distance"}
         self.losses |= by_hand(jax, rax)
 
     def step(self, name):
@@ -73,6 +77,8 @@ class Rax:
 
     def factor(self, name, size):
         """What this crate's figures are multiplied by to be Rax's."""
+        if name == "squared-gap":
+            return 2.0  # it takes both orders of a pair
         return size if name in self.scaled_by_size else 1.0
 
 

@@ -35,6 +35,12 @@ class Rax:
             weight = functools.partial(weight, **of_weight)
             return functools.partial(rax.pairwise_logistic_loss, lambdaweight_fn=weight)
 
+        def approx_ndcg(scores, labels, **options):
+            """`rax.approx_t12n(rax.ndcg_metric)`, which needs `jax.util`, gone from the JAX of requirements.txt."""
+            soft = {"rank_fn": rax.utils.approx_ranks, "cutoff_fn": rax.utils.approx_cutoff}
+            soft = {name: functools.partial(function, step_fn=jax.nn.sigmoid) for name, function in soft.items()}
+            return -rax.ndcg_metric(scores, labels, **soft, **options)
+
         self.losses = {
             "point-mse": rax.pointwise_mse_loss,
             "point-sigmoid": rax.pointwise_sigmoid_loss,
@@ -50,7 +56,7 @@ class Rax:
             "rank-distance": logistic(rax.dcg2_lambdaweight),
             "soft-zero-one": rax.pairwise_soft_zero_one_loss,
             "squared-gap": rax.pairwise_mse_loss,
-            "approx-ndcg": rax.approx_t12n(rax.ndcg_metric),
+            "approx-ndcg": approx_ndcg,
         }
         self.scaled_by_size = {"lambda-loss", "lambda-linear", "lambda-cutoff", "lambda-ndcg", "rank-distance"}
         self.losses |= by_hand(jax, rax)

@@ -12,11 +12,11 @@ ROOT = HERE.parent.parent
 TARGET = ROOT / "target" / "driver"
 
 PAPER = ["point-mse", "point-sigmoid", "pair-hinge", "pair-logistic", "list-mle", "softmax", "lambda-loss"]
-WEIGHTED = ["label-difference", "lambda-linear", "lambda-expected", "lambda-cutoff", "lambda-ndcg"]
-OTHER_PAIRS = ["cdpo", "robust", "simpo", "ipo", "hinge-0.999", *WEIGHTED]
+WEIGHTED = ["label-difference", "lambda-linear", "lambda-expected", "lambda-cutoff", "lambda-ndcg", "rank-distance"]
+OTHER_PAIRS = ["cdpo", "robust", "simpo", "ipo", "hinge-0.999", "soft-zero-one", "squared-gap", *WEIGHTED]
 WITH_MORE = ["pair-logistic+targets", "pair-logistic+diagonal", "lambda-loss+diagonal", "softmax+diagonal"]
-LOSSES = [*PAPER, *OTHER_PAIRS, "nca", "pro", *WITH_MORE]  # src/losses.rs has what they are
-OVER_PAIRS = {"pair-hinge", "pair-logistic", "lambda-loss", "pro", *OTHER_PAIRS}
+LOSSES = [*PAPER, *OTHER_PAIRS, "nca", "pro", "approx-ndcg", *WITH_MORE]  # src/losses.rs has what they are
+OVER_PAIRS = {"pair-hinge", "pair-logistic", "lambda-loss", "pro", "approx-ndcg", *OTHER_PAIRS}
 DTYPES = ["f32", "f64"]
 
 

@@ -6,8 +6,8 @@
 use std::error::Error;
 
 use lipo::losses::{
-    GainDifference, Hinge, LambdaWeight, Logistic, Loss, PairLoss, RobustLogistic,
-    SmoothedLogistic, SquaredDifference, TargetMargin,
+    ApproxNdcg, GainDifference, Hinge, LambdaWeight, Logistic, Loss, PairLoss, RankDistance,
+    RobustLogistic, SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
 };
 use lipo::ranking::{LinearGain, ScoreTies};
 
@@ -44,6 +44,10 @@ fn loss(name: &str) -> Result<Box<dyn Loss>, Box<dyn Error>> {
         "lambda-expected" => Box::new(PairLoss::new(Logistic, lambda.ties(ScoreTies::Expected))),
         "lambda-cutoff" => Box::new(PairLoss::new(Logistic, lambda.cutoff(10))),
         "lambda-ndcg" => Box::new(PairLoss::new(Logistic, LambdaWeight::ndcg())),
+        "rank-distance" => Box::new(PairLoss::new(Logistic, RankDistance::dcg())),
+        "soft-zero-one" => Box::new(PairLoss::unweighted(SoftZeroOne)),
+        "squared-gap" => Box::new(PairLoss::unweighted(SquaredGap)),
+        "approx-ndcg" => Box::new(ApproxNdcg::new(1.0)?),
         _ => name.parse()?,
     })
 }

@@ -208,7 +208,9 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
         if let Some(list_weights) = self.list_weights {
             same_shape("list weights", list_weights.shape(), batch.slice())?;
         }
-        if let Some(targets) = self.targets {
+        if let Some(targets) = self.targets
+            && !targets.shape().iter().eq(expected.iter().chain(expected.last()))
+        {
             same_shape("targets", targets.shape(), &of_pairs(expected))?;
         }
 

@@ -37,6 +37,7 @@ impl Sum {
     }
 
     /// Adds what is far below the sum's precision.
+    #[cfg(feature = "simd")]
     pub(crate) fn add_lost(&mut self, term: f64) {
         self.lost += term;
     }

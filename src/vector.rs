@@ -76,9 +76,6 @@ pub(crate) trait Vector: Number {
     /// `self`, negated where `sign` is negative.
     #[must_use]
     fn flip(self, sign: Self) -> Self;
-    /// e^self within 1 ulp, where it is a normal number.
-    #[must_use]
-    fn exp_in_range(self) -> Self;
     /// e^(self + lost) within 1 ulp, where it is a normal number and `lost` below an ulp of self.
     #[must_use]
     fn exp_of_sum(self, lost: Self) -> Self;

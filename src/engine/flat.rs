@@ -103,6 +103,20 @@ impl<E: NativePoints> FlatPoints<'_, '_, E> {
         self.items.of(self.entries.get(nth)).weights
     }
 
+    /// Whether what terms of a list lost below the normal numbers may be more than rounding, once it is
+    /// weighted.
+    fn underflows(&self, nth: usize) -> bool {
+        let list = self.items.of(self.entries.get(nth));
+        let greatest = |greatest: E, &weight: &E| if weight > greatest { weight } else { greatest };
+        let weight = if list.weights.is_empty() {
+            1.0
+        } else {
+            list.weights.iter().fold(E::zero(), greatest).widen()
+        };
+        let lost = E::min_positive_value().widen() * list.scores.len() as f64;
+        self.values[nth].abs() < lost * weight
+    }
+
     /// Whether a list is to be trusted to this kernel: a weight above 1 may lift what has fallen below
     /// the normal numbers back into them.
     fn trusts(&self, nth: usize, spread: f64) -> bool {
@@ -221,9 +235,11 @@ impl<E: NativePoints> Kernel<E> for Values<'_, '_, '_, E> {
         }
         let weighted = points.entries.get(lists.start).weighted;
         let lifts = weighted || points.factors[lists.clone()].iter().any(|&factor| factor > 1.0);
-        if lifts && points.function.is_exponential() {
+        if lifts {
             for nth in lists {
-                if !points.trusts(nth, V::SPREAD) {
+                if points.underflows(nth)
+                    || points.function.is_exponential() && !points.trusts(nth, V::SPREAD)
+                {
                     points.values[nth] = f64::NAN;
                 }
             }

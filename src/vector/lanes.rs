@@ -68,6 +68,13 @@ impl<S: Simd> Lanes<S, Double> {
 }
 
 impl<S: Simd, E: Element> Lanes<S, E> {
+    /// e^self within 1 ulp, where it is a normal number.
+    #[inline(always)]
+    fn exp_in_range(self) -> Self {
+        let (r, power) = self.reduced();
+        r.exp_m1_reduced().mul_add(power, power)
+    }
+
     #[inline(always)]
     pub(super) fn splat(simd: S, x: f64) -> Self {
         Self { simd, x: E::splat(simd, E::from_f64(x)) }
@@ -340,12 +347,6 @@ impl<S: Simd, E: Element> Vector for Lanes<S, E> {
     #[inline(always)]
     fn flip(self, sign: Self) -> Self {
         Self { x: E::flip(self.simd, self.x, sign.x), ..self }
-    }
-
-    #[inline(always)]
-    fn exp_in_range(self) -> Self {
-        let (r, power) = self.reduced();
-        r.exp_m1_reduced().mul_add(power, power)
     }
 
     #[inline(always)]

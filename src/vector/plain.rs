@@ -78,11 +78,6 @@ impl Vector for f64 {
     }
 
     #[inline(always)]
-    fn exp_in_range(self) -> Self {
-        self.exp()
-    }
-
-    #[inline(always)]
     fn exp_of_sum(self, lost: Self) -> Self {
         let exp = self.exp();
         exp * lost + exp

@@ -755,9 +755,11 @@ fn the_order_of_items_does_not_matter() {
             };
             let ((value, grad), (permuted_value, permuted_grad)) =
                 (outcome(&list), outcome(&permuted));
-            assert_close(&name, permuted_value, value, relative(4.0 * f64::EPSILON, value));
+            assert_close(&name, permuted_value, value, relative(32.0 * f64::EPSILON, value));
             let expected: Vec<f64> = order.iter().map(|&k| grad[k]).collect();
-            assert_all_close(&name, &permuted_grad, &expected, 1e-14);
+            let greatest =
+                expected.iter().fold(1.0_f64, |greatest, slope| greatest.max(slope.abs()));
+            assert_all_close(&name, &permuted_grad, &expected, 1e-14 * greatest);
         }
     });
 }

@@ -295,17 +295,18 @@ fn a_discount_is_finite_not_negative_and_does_not_rise() {
 #[test]
 fn a_gain_is_finite_and_so_are_differences() {
     type Gains = fn(f64) -> f64;
-    let bad: [(Gains, usize); 4] = [
-        (|_| f64::NAN, 0),
-        (|label| if label > 1.0 { f64::INFINITY } else { label }, 2),
-        (|label| if label < 0.0 { f64::NEG_INFINITY } else { label }, 1),
-        (|label| if label > 1.0 { f64::MAX } else { -f64::MAX }, 2),
+    let finite = "a label whose gain is finite";
+    let differ = "a label whose gain differs finitely";
+    let bad: [(Gains, usize, &str); 4] = [
+        (|_| f64::NAN, 0, finite),
+        (|label| if label > 1.0 { f64::INFINITY } else { label }, 2, finite),
+        (|label| if label < 0.0 { f64::NEG_INFINITY } else { label }, 1, finite),
+        (|label| if label > 1.0 { f64::MAX } else { -f64::MAX }, 2, differ),
     ];
-    for (gain, item) in bad {
+    for (gain, item, range) in bad {
         let weight = LambdaWeight::dcg().gain(gain_fn(gain));
         let error = outcome(weight).unwrap_err();
         let value = [0.5, -1.0, 2.0][item];
-        let range = "a label whose gain is finite";
         assert_eq!(error, Error::OutOfRange { what: "labels", index: vec![item], value, range });
     }
 }

@@ -1091,7 +1091,8 @@ fn bootstrap_intervals_are_seeded_and_agree_with_the_information() {
     let without = resampled(model).unwrap();
     assert_eq!(without.estimates + without.failures, 50);
     assert_eq!(without.first_failure.is_some(), without.failures > 0);
-    assert_eq!(resampled(model.prior(Prior::Gaussian(1.5))).unwrap().failures, 0);
+    let with = resampled(model.prior(Prior::Gaussian(1.5))).unwrap();
+    assert_eq!((with.failures, with.first_failure), (0, None));
     // A resample without an estimate does not take the others' intervals down.
     let none = |votes: &Comparisons| {
         let error = Error::NotConverged { what: "", iterations: 1, residual: 1.0, tolerance: 0.1 };

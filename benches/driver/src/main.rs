@@ -1,4 +1,4 @@
-//! Runs one loss on lists from files, again and again, as a trainer calls it: `Lists` is built and
+//! Runs one loss on lists from files, again and again, as a trainer calls it: lists are built and
 //! checked, value and gradient come from a `&dyn Loss` into arrays that are there already. LOSS is a
 //! name in `losses.rs`; with `+diagonal` behind it the diagonal of the Hessian is computed as well, with
 //! `+targets` the lists have soft targets Ψ_ij = (1 + ψ_i − ψ_j) / 2.

@@ -21,7 +21,7 @@ use crate::engine::{Pair, PairFunction, PairTerm};
 /// let loss = PairLoss::unweighted(SquaredGap);
 /// let (value, grad) =
 ///     loss.value_and_grad(&array![2.0, 0.0, 1.0], &array![1.0, 0.0, 0.0])?;
-/// assert_eq!(value, 3.0); // (2 - 1)² + (1 - 1)² + (1 - 0)², the last of equal labels
+/// assert_eq!(value, 2.0); // (2 - 1)² + (1 - 1)² + (1 - 0)², the last of equal labels
 /// assert_eq!(grad, array![2.0, -4.0, 2.0]);
 /// # Ok::<(), lipo::Error>(())
 /// ```

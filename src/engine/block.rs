@@ -283,7 +283,7 @@ impl<E: Real> Block<E> {
         // A first look, at what bounds all lists of the block.
         let bound = least(self.items as f64, greatest);
         for (lane, value) in values.iter_mut().enumerate().take(lists) {
-            if *value >= bound {
+            if value.abs() >= bound {
                 continue;
             }
             let of_list = (lane..self.labels.len()).step_by(if lists == 1 { 1 } else { lanes });
@@ -293,7 +293,7 @@ impl<E: Real> Block<E> {
                 greatest = greatest.max(self.scores[k].widen().abs());
                 flat &= self.out[0][k] == E::zero();
             }
-            if *value < least(items, greatest) && !flat {
+            if value.abs() < least(items, greatest) && !flat {
                 *value = f64::NAN;
             }
         }

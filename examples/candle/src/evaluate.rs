@@ -2,8 +2,8 @@
 
 use candle_core::Device;
 use lipo::Lists;
-use lipo::ranking::ScoreTies;
 use lipo::metrics::{MetricExt, Ndcg, PairAccuracy, Undefined};
+use lipo::ranking::ScoreTies;
 use lipo::scores::SequenceLogProbs;
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};

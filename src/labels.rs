@@ -33,7 +33,7 @@
 //! use ndarray::{Array1, Array2, Axis};
 //!
 //! // 1. A file of votes on the responses 0, 1, … to each of N prompts. Where a file has names,
-//! // give each a number; `examples/votes.rs` reads such a file.
+//! // give each a number; `examples/votes` reads such a file.
 //! let file = "prompt,left,right,winner
 //! 0,0,1,left\n0,1,2,tie\n0,2,0,right\n0,3,1,left\n0,0,3,left\n0,2,3,left
 //! 1,1,0,left\n1,1,2,left\n1,3,1,right\n1,0,3,tie";
@@ -134,7 +134,7 @@
 //! `cargo run --release --example votes -- FILE.csv` prints evalica's average win rate and, as the share,
 //! its Bradley–Terry score divided by the sum of all; with `--format json`, to the last digit.
 //! evalica stops when the norm of the change is below its `tolerance`; at its default of 10⁻⁶ its shares
-//! of 59 items in 9,000 votes are within 10⁻⁹ of these (`tests/strength_figures.rs`).
+//! of 59 items in 9,000 votes are within 10⁻⁹ of these (`tests/suite/strength_figures.rs`).
 
 mod bootstrap;
 mod bradley_terry;

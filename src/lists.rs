@@ -176,7 +176,7 @@ impl<'a, F: Real, D: Dimension, B: Dimension> ListsBuilder<'a, F, D, B> {
     /// A weight for each item, of the scores' shape.
     ///
     /// A point loss multiplies an item's term by it, a pair loss a pair's term by that of the
-    /// preferred item, list-mle the factor of each position by that of the item there; softmax
+    /// preferred item (of equal labels, where those take part, by the mean), list-mle the factor of each position by that of the item there; softmax
     /// multiplies the labels by it before it normalises them.
     pub fn weights(self, weights: &'a ArrayRef<F, D>) -> Self {
         Self { weights: Some(weights), ..self }

@@ -129,13 +129,17 @@ impl Careful {
             for b in 0..a {
                 if let Some(targets) = task.targets {
                     for (i, j) in [(a, b), (b, a)] {
-                        let target = targets[i * list.len() + j].into();
+                        let target = Extended::from(targets[i * list.len() + j]) * task.weight(i);
                         self.pair(task, function, weight, (i, j), target, &mut value);
                     }
-                } else if labels[a] > labels[b] || (ties && labels[a] == labels[b]) {
-                    self.pair(task, function, weight, (a, b), Extended::from(1.0), &mut value);
+                } else if labels[a] > labels[b] {
+                    self.pair(task, function, weight, (a, b), task.weight(a), &mut value);
                 } else if labels[b] > labels[a] {
-                    self.pair(task, function, weight, (b, a), Extended::from(1.0), &mut value);
+                    self.pair(task, function, weight, (b, a), task.weight(b), &mut value);
+                } else if ties && labels[a] == labels[b] {
+                    let half = Extended::from(0.5);
+                    let mean = half * task.weight(a) + half * task.weight(b);
+                    self.pair(task, function, weight, (a, b), mean, &mut value);
                 }
             }
         }
@@ -152,7 +156,7 @@ impl Careful {
         value: &mut ExtendedSum,
     ) {
         let (list, zero) = (task.list, Extended::ZERO);
-        let weight = factor * task.weight(i) * self.delta(&list, weight, (i, j));
+        let weight = factor * self.delta(&list, weight, (i, j));
         if weight == zero {
             return;
         }

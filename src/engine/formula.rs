@@ -102,7 +102,8 @@ pub trait PairFunction: Debug + Send + Sync {
     /// Whether the function looks at [`Pair::gap`].
     const GAP: bool = false;
     /// Whether pairs of equal labels take part; for them the margin is s_i − s_j of the item i that
-    /// stands later in the list, so the function must be even where the gap is 0.
+    /// stands later in the list, so the function must be even where the gap is 0. Their item weight is
+    /// the mean of both items'.
     const TIES: bool = false;
     /// Whether `at` itself makes up for what rounding took from margin and gap.
     const EXACT: bool = false;

@@ -398,7 +398,9 @@ impl<E: NativePairs> Tiles<'_, '_, E> {
                 None => [!weight.has_formula(); 2],
             });
             let (weights, tied) = (&mut buffers.weights[..], plan.tied);
-            V::call(token, Weigh { tile, weights, factors, tied, items: weighted, matrix, least });
+            let ties = plan.function.traits().ties && matrix.is_none();
+            let items = weighted;
+            V::call(token, Weigh { tile, weights, factors, tied, items, ties, matrix, least });
         }
         V::call(token, Accumulate { tile, buffers, wanted, value, sums, starts });
     }

@@ -398,6 +398,8 @@ pub(super) struct Weigh<'a, V: Vector> {
     pub(super) tied: bool,
     /// The item weight of the preferred item.
     pub(super) items: bool,
+    /// Pairs of equal labels take part, with the mean of both item weights.
+    pub(super) ties: bool,
     /// Weights of pairs, row by row, from that of the first row and the first column on; and from row
     /// to row, in vectors.
     pub(super) matrix: Option<(&'a [V::Element], usize)>,
@@ -410,7 +412,7 @@ impl<V: Vector> Kernel<V::Element> for Weigh<'_, V> {
 
     #[inline(always)]
     fn run<W: Vector<Element = V::Element>>(self, _: W::Token) {
-        let Self { tile, weights, factors, tied, items, matrix, least } = self;
+        let Self { tile, weights, factors, tied, items, ties, matrix, least } = self;
         let weights = V::raws_mut(weights);
         let [least_gap, least_weight] = least.each_mut().map(|least| &mut V::raws_mut(least)[0]);
         let zero = V::splat(tile.token, 0.0);
@@ -443,7 +445,23 @@ impl<V: Vector> Kernel<V::Element> for Weigh<'_, V> {
                 }
             }
         }
-        if items {
+        if items && ties {
+            let half = V::splat(tile.token, 0.5);
+            let mut pair = 0;
+            for row in 0..tile.rows.weights.len() {
+                let [of_row, label] =
+                    [tile.rows.weights[row], tile.rows.labels[row]].map(|raw| tile.of(raw));
+                let columns = tile.columns.weights.iter().zip(tile.columns.labels);
+                for (&of_column, &other) in columns.take(tile.width(row)) {
+                    let (of_column, other) = (tile.of(of_column), tile.of(other));
+                    let mean = half.mul_add(of_row, half * of_column);
+                    let of_item = V::select(other.above(label), of_column, mean);
+                    let of_item = V::select(label.above(other), of_row, of_item);
+                    weights[pair] = (tile.of(weights[pair]) * of_item).raw();
+                    pair += 1;
+                }
+            }
+        } else if items {
             let mut pair = 0;
             for row in 0..tile.rows.weights.len() {
                 let of_row = tile.of(tile.rows.weights[row]);

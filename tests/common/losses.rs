@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use lipo::losses::{
-    DiscountDifference, GainDifference, Hinge, LambdaWeight, Logistic, Loss, Nca, PAPER,
-    PairFunction, PairLoss, Pro, Reduction, RobustLogistic, SmoothedLogistic, SquaredDifference,
-    TargetMargin, Unweighted,
+    ApproxNdcg, AveragePrecisionWeight, Davidson, DiscountDifference, ExponentialPositions,
+    GainDifference, Hinge, LambdaWeight, Logistic, Loss, Nca, PAPER, PairFunction, PairLoss,
+    PointLoss, PositionalListMle, Pro, RankDistance, Reduction, ReverseKl, RobustLogistic,
+    SmoothedLogistic, SoftZeroOne, SquaredDifference, SquaredGap, TargetMargin,
+    TruncatedLambdaWeight, Unweighted, Utility,
 };
 use lipo::ranking::{
     Discount, ExponentialGain, Gain, LinearGain, LogDiscount, ScoreTies, discount_fn, gain_fn,
@@ -30,6 +32,23 @@ pub fn objective_losses() -> Vec<(&'static str, Box<dyn Loss>)> {
         ("logistic beyond a target margin", pair(TargetMargin::new(Logistic, 0.5).unwrap())),
         ("nca", Box::new(Nca)),
         ("pro", Box::new(Pro)),
+    ]
+}
+
+/// Losses beside those of the objectives' table. ByIndex: equal scores are ranked by index.
+pub fn further_losses() -> Vec<(&'static str, Box<dyn Loss>)> {
+    let average_precision = AveragePrecisionWeight::new(0.5).unwrap();
+    vec![
+        ("soft zero-one", Box::new(PairLoss::unweighted(SoftZeroOne))),
+        ("squared gap", Box::new(PairLoss::unweighted(SquaredGap))),
+        ("davidson", Box::new(PairLoss::unweighted(Davidson::new(1.0).unwrap()))),
+        ("rank distance, ByIndex", Box::new(PairLoss::new(Logistic, RankDistance::dcg()))),
+        ("average precision, ByIndex", Box::new(PairLoss::new(Logistic, average_precision))),
+        ("truncated, ByIndex", Box::new(PairLoss::new(Logistic, TruncatedLambdaWeight::ndcg(3)))),
+        ("point utility", Box::new(PointLoss::new(Utility::new(0.1).unwrap()))),
+        ("reverse divergence", Box::new(ReverseKl::new(0.01).unwrap())),
+        ("positional", Box::new(PositionalListMle::new(ExponentialPositions))),
+        ("approx-ndcg", Box::new(ApproxNdcg::new(1.0).unwrap())),
     ]
 }
 
@@ -168,12 +187,14 @@ pub fn pair_grid() -> Vec<(String, Box<dyn Loss>)> {
 /// The losses that are no pair losses, and the whole grid of those.
 pub fn every_loss() -> Vec<(String, Box<dyn Loss>)> {
     let others = losses().into_iter().filter(|(name, _)| !is_pair_loss(name));
-    let others = others.chain(objective_losses());
+    let others = others.chain(objective_losses()).chain(further_losses());
     others.map(|(name, loss)| (name.to_owned(), loss)).chain(pair_grid()).collect()
 }
 
 pub fn is_pair_loss(name: &str) -> bool {
-    !name.starts_with("point") && !matches!(name, "list-mle" | "softmax" | "nca" | "pro")
+    let of_lists =
+        ["list-mle", "softmax", "nca", "pro", "reverse divergence", "positional", "approx-ndcg"];
+    !name.starts_with("point") && !of_lists.contains(&name)
 }
 
 /// Whether only the differences of scores count.

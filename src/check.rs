@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ndarray::{ArrayRef, Dimension};
+use ndarray::{Array, ArrayRef, Dimension};
 
 use crate::{Error, Real};
 
@@ -15,6 +15,20 @@ pub(crate) fn same_shape(
         return Ok(());
     }
     Err(Error::Shape { what, expected: expected.to_vec(), found: found.to_vec() })
+}
+
+/// An array of zeros, or an error where there is no memory for it: an input without elements can have
+/// any number of rows.
+pub(crate) fn zeros<F: Real, D: Dimension>(
+    name: &'static str,
+    shape: D,
+) -> Result<Array<F, D>, Error> {
+    let elements = shape.size();
+    if Vec::<F>::new().try_reserve_exact(elements).is_ok() {
+        return Ok(Array::zeros(shape));
+    }
+    let range = "few enough for this machine's memory";
+    Err(Error::Parameter { name, value: elements as f64, range })
 }
 
 pub(crate) fn finite<F: Real>(

@@ -105,7 +105,7 @@ use std::fmt::Debug;
 
 use ndarray::{Array, ArrayRef, Dimension, RemoveAxis};
 
-use crate::check::same_shape;
+use crate::check::{same_shape, zeros};
 use crate::engine::{self, Outputs, Shape};
 use crate::lists::Ranges;
 use crate::{Error, List, Lists, Precision, Real};
@@ -477,7 +477,7 @@ pub trait LossExt: Loss {
         &self,
         lists: &Lists<'_, F, D, B>,
     ) -> Result<(Array<F, B>, Array<F, D>), Error> {
-        let mut values = Array::zeros(lists.batch_shape());
+        let mut values = zeros("lists", lists.batch_shape())?;
         let mut grad = Array::zeros(lists.shape());
         self.per_list_into(lists, &mut values, &mut grad, &mut Workspace::default())?;
         Ok((values, grad))

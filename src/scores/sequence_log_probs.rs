@@ -7,7 +7,7 @@ use std::hint::select_unpredictable;
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 
 use super::LogProbBound;
-use crate::check::{in_order, same_shape, unravel, within, write_in_order};
+use crate::check::{in_order, same_shape, unravel, within, write_in_order, zeros};
 use crate::numeric::Sum;
 use crate::streams::{self, LANES, Stream, Weight, Within, row_sum, unweighted};
 use crate::{Error, Real};
@@ -151,12 +151,13 @@ impl SequenceLogProbs {
     /// # Errors
     ///
     /// [`Error::Shape`] where the shapes differ, [`Error::NotFinite`] and [`Error::OutOfRange`] for
-    /// what is no log-probability or no weight.
+    /// what is no log-probability or no weight, [`Error::Parameter`] where there is no memory for the result.
     pub fn log_probs_over<F: Real, W: TokenWeight<F>, D: RemoveAxis>(
         self,
         tokens: &Tokens<'_, F, W, D>,
     ) -> Result<Array<F, D::Smaller>, Error> {
-        let mut log_probs = Array::zeros(responses("token log-probabilities", tokens.log_probs)?);
+        let mut log_probs =
+            zeros("responses", responses("token log-probabilities", tokens.log_probs)?)?;
         self.log_probs_into(tokens, &mut log_probs, &mut Workspace::default())?;
         Ok(log_probs)
     }

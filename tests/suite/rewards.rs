@@ -445,6 +445,15 @@ fn sums_that_overflow_on_the_way_are_right() {
 // --- Bad input
 
 #[test]
+fn more_responses_than_memory_are_an_error() {
+    // A zero axis behind it: there is nothing to read, and too much to write.
+    let tokens = Array2::<f64>::zeros((1 << 40, 0));
+    let mask = tokens.map(|_| true);
+    let error = SequenceLogProbs::Sum.log_probs(&tokens, &mask).unwrap_err();
+    assert!(matches!(error, Error::Parameter { name: "responses", .. }), "{error}");
+}
+
+#[test]
 fn parameters_outside_their_ranges() {
     for beta in [0.0, -0.05, f64::NAN, f64::INFINITY] {
         let is_refused = |error: Option<Error>| {

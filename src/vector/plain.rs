@@ -207,8 +207,11 @@ impl LogProduct<f64> for PlainProduct {
 
     #[inline(always)]
     fn normalise(&mut self) {
+        // To between √½ and √2: near 1 the exponent is 0, and takes no digits from the logarithm.
         let bits = self.product.hi.to_bits();
-        let biased = (bits >> 52) as i32;
+        let mantissa = bits & ((1 << 52) - 1);
+        let of_root = std::f64::consts::SQRT_2.to_bits() & ((1 << 52) - 1);
+        let biased = (bits >> 52) as i32 + i32::from(mantissa > of_root);
         self.exponent += f64::from(biased - 1023);
         self.product = self.product.scale(1023 - biased);
     }

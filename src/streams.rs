@@ -89,10 +89,22 @@ pub trait Weight<F>: Copy + Send + Sync + 'static {
     fn factor(self) -> F;
 
     /// The weight times a number that exists.
-    fn times(self, x: F) -> f64;
+    #[inline(always)]
+    fn times(self, x: F) -> f64
+    where
+        F: Real,
+    {
+        x.widen()
+    }
 
     /// The weight times a number, where the weight exists.
-    fn of(self, x: f64) -> F;
+    #[inline(always)]
+    fn of(self, x: f64) -> F
+    where
+        F: Real,
+    {
+        F::narrow(x)
+    }
 }
 
 impl<F: Real> Weight<F> for () {
@@ -105,16 +117,6 @@ impl<F: Real> Weight<F> for () {
     fn factor(self) -> F {
         F::one()
     }
-
-    #[inline(always)]
-    fn times(self, x: F) -> f64 {
-        x.widen()
-    }
-
-    #[inline(always)]
-    fn of(self, x: f64) -> F {
-        F::narrow(x)
-    }
 }
 
 impl<F: Real> Weight<F> for bool {
@@ -126,16 +128,6 @@ impl<F: Real> Weight<F> for bool {
     #[inline(always)]
     fn factor(self) -> F {
         select_unpredictable(self, F::one(), F::zero())
-    }
-
-    #[inline(always)]
-    fn times(self, x: F) -> f64 {
-        x.widen()
-    }
-
-    #[inline(always)]
-    fn of(self, x: f64) -> F {
-        F::narrow(x)
     }
 }
 

@@ -176,7 +176,8 @@ impl NativePoints for f64 {
     }
 }
 
-/// The values and the results of a block's lists.
+/// The values and the results of a block's lists, of a function of shares: the item weights are in
+/// these. Functions of labels go through [`flat`](super::flat).
 pub(super) struct PointBlock<'a, E> {
     pub(super) function: &'a dyn RunFunction,
     pub(super) block: &'a mut Block<E>,
@@ -194,15 +195,11 @@ impl<E: NativePoints> Kernel<E> for PointBlock<'_, E> {
     fn run<V: Vector<Element = E>>(self, token: V::Token) {
         let Self { function, block, wanted, factors, values } = self;
         let mut evenly = [E::one(); MOST_LANES];
-        let shares = function.takes_shares();
-        if shares {
-            V::call(token, Shares::<V> { token, block, evenly: &mut evenly });
-        }
-        let Block { scores, labels, spare, exps, .. } = &mut *block;
-        let [of_values, of_slopes, of_labels] = spare;
+        V::call(token, Shares::<V> { token, block, evenly: &mut evenly });
+        let Block { scores, spare, exps, .. } = &mut *block;
+        let [of_values, of_slopes, labels] = spare;
         let mut none = [];
         let curvatures = if wanted.curvature() { &mut exps[..] } else { &mut none[..] };
-        let labels = if shares { &of_labels[..] } else { &labels[..] };
         E::run_points(
             function,
             PointRun {
@@ -285,7 +282,6 @@ impl<V: Vector> Kernel<V::Element> for Finish<'_, V> {
     fn run<W: Vector<Element = V::Element>>(self, _: W::Token) {
         let Self { token, function, block, wanted, factors, values } = self;
         let of = |raw| V::of(token, raw);
-        let shares = function.takes_shares(); // item weights are in them already
         let in_lanes = block.layout == Layout::InLanes;
         // A weight above 1 may lift what has fallen below the normal numbers back into them.
         let lifts = block.weighted || factors.iter().any(|&factor| factor > 1.0);
@@ -297,22 +293,14 @@ impl<V: Vector> Kernel<V::Element> for Finish<'_, V> {
         }
         let factor =
             if in_lanes { V::splat(token, factors[0]) } else { V::narrowed(token, factors) };
-        let Block { weights, spare: [of_values, of_slopes, _], out, exps, direction, .. } = block;
-        let weights = (block.weighted && !shares).then_some(V::raws(weights));
+        let Block { spare: [of_values, of_slopes, _], out, exps, direction, .. } = block;
         let (of_values, of_slopes) = (V::raws(of_values), V::raws(of_slopes));
         let [gradient, diagonal, product] = out.each_mut().map(|out| V::raws_mut(out));
         let mut total = V::Wide::zero(token);
         for (k, out) in gradient.iter_mut().enumerate() {
             let (value, slope) = (of(of_values[k]), of(of_slopes[k]));
-            if let Some(weights) = weights {
-                let weight = of(weights[k]);
-                total.add_product(weight, value);
-                // In this order no product underflows that should not.
-                *out = (slope * (weight * factor)).raw();
-            } else {
-                total.add(value);
-                *out = (slope * factor).raw();
-            }
+            total.add(value);
+            *out = (slope * factor).raw();
         }
         total.add(trust);
         if in_lanes {
@@ -327,9 +315,6 @@ impl<V: Vector> Kernel<V::Element> for Finish<'_, V> {
         let directions = V::raws(direction);
         for (k, (diagonal, product)) in diagonal.iter_mut().zip(product).enumerate() {
             let mut curvature = of(curvatures[k]);
-            if let Some(weights) = weights {
-                curvature = curvature * of(weights[k]);
-            }
             *product = (curvature * of(directions[k]) * factor).raw();
             if wanted.diagonal == Some(Diagonal::NonNegative) {
                 curvature = curvature.abs();

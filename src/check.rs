@@ -23,12 +23,21 @@ pub(crate) fn zeros<F: Real, D: Dimension>(
     name: &'static str,
     shape: D,
 ) -> Result<Array<F, D>, Error> {
-    let elements = shape.size();
-    if Vec::<F>::new().try_reserve_exact(elements).is_ok() {
-        return Ok(Array::zeros(shape));
+    check_room::<F>(name, shape.size())?;
+    Ok(Array::zeros(shape))
+}
+
+/// Whether there is memory for as many elements as are named.
+pub(crate) fn check_room<T>(name: &'static str, elements: usize) -> Result<(), Error> {
+    if has_room::<T>(elements) {
+        return Ok(());
     }
     let range = "few enough for this machine's memory";
     Err(Error::Parameter { name, value: elements as f64, range })
+}
+
+pub(crate) fn has_room<T>(elements: usize) -> bool {
+    Vec::<T>::new().try_reserve_exact(elements).is_ok()
 }
 
 pub(crate) fn finite<F: Real>(

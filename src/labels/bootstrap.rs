@@ -3,10 +3,10 @@
 use ndarray::{Array1, Array2, Axis, Zip};
 
 use super::comparisons::Comparisons;
-use super::limits::{check_room, positive};
+use super::limits::positive;
 use super::rankings::Rankings;
 use crate::Error;
-use crate::check::same_shape;
+use crate::check::{check_room, same_shape};
 use crate::numeric::SplitMix64;
 
 /// Bootstrap intervals of whatever is estimated from comparisons or rankings.

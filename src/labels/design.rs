@@ -5,9 +5,8 @@ use ndarray::Array1;
 use super::comparisons::Comparisons;
 use super::fit::Fit;
 use super::information::Information;
-use super::limits::check_room;
 use crate::Error;
-use crate::check::{finite, same_shape};
+use crate::check::{check_room, finite, same_shape};
 use crate::numeric::SplitMix64;
 use crate::ranking::argsort_descending;
 

@@ -4,9 +4,10 @@ use ndarray::{Array1, Array2};
 
 use super::comparisons::Comparisons;
 use super::expected_points::expected_points;
-use super::limits::{check_item, check_room};
+use super::limits::check_item;
 use super::stopping::Convergence;
 use super::ties::{OutcomeProbabilities, TieModel};
+use crate::check::check_room;
 use crate::numeric::Sum;
 use crate::{Error, Real};
 

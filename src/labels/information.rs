@@ -3,9 +3,10 @@
 use ndarray::{Array1, Array2, Zip};
 
 use super::fit::mean;
-use super::limits::{check_item, check_room};
+use super::limits::check_item;
 use super::newton::{Curvature, solve};
 use crate::Error;
+use crate::check::check_room;
 
 /// The observed Fisher information on a fit's parameters: the negative Hessian of the
 /// log-likelihood (and of the prior, where there is one), from

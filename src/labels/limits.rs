@@ -1,6 +1,7 @@
 //! What is too large to be held, told before anything is allocated.
 
 use crate::Error;
+use crate::check::has_room;
 
 /// Memory that estimators take for each item, with room to spare.
 const BYTES_PER_ITEM: usize = 128;
@@ -11,19 +12,6 @@ pub(super) fn check_items(items: usize) -> Result<(), Error> {
     let parameter = || Error::Parameter { name: "items", value: items as f64, range };
     u32::try_from(items).map_err(|_| parameter())?;
     if has_room::<[u8; BYTES_PER_ITEM]>(items) { Ok(()) } else { Err(parameter()) }
-}
-
-/// Whether there is memory for as many elements as are named.
-pub(super) fn check_room<T>(name: &'static str, elements: usize) -> Result<(), Error> {
-    if has_room::<T>(elements) {
-        return Ok(());
-    }
-    let range = "few enough for this machine's memory";
-    Err(Error::Parameter { name, value: elements as f64, range })
-}
-
-fn has_room<T>(elements: usize) -> bool {
-    Vec::<T>::new().try_reserve_exact(elements).is_ok()
 }
 
 /// The number of an item, in 32 bits; [`check_items`] has seen the number of all.

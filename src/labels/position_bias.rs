@@ -3,9 +3,8 @@
 use ndarray::{Array, ArrayRef, Axis, Dimension, RemoveAxis};
 
 use super::comparisons::{Comparisons, Pair};
-use super::limits::check_room;
 use super::responses::{Responses, check_win_probabilities, rows};
-use crate::check::{in_order, same_shape};
+use crate::check::{check_room, in_order, same_shape};
 use crate::numeric::Sum;
 use crate::{Error, Real};
 

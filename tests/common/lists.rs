@@ -2,7 +2,7 @@
 
 use lipo::losses::{Loss, LossExt};
 use lipo::{Error, Lists, Real};
-use ndarray::{Array, Array1, Array2, ArrayRef, Dimension, Ix1, Ix2, RemoveAxis};
+use ndarray::{Array, Array1, Array2, Array3, ArrayRef, Dimension, Ix1, Ix2, RemoveAxis, array};
 
 use super::REDUCTIONS;
 
@@ -198,4 +198,20 @@ impl Outcome {
     pub fn of_ragged<F: Real>(loss: &dyn Loss, lists: &Ragged<F>) -> Self {
         Self::of(loss, &lists.lists(), &lists.mask)
     }
+}
+
+/// Which tokens two prompts' three responses have, of up to four; one response has none.
+pub fn token_mask() -> Array3<bool> {
+    let lengths = array![[3, 1, 0], [2, 4, 1]];
+    Array3::from_shape_fn((2, 3, 4), |(n, k, t)| t < lengths[[n, k]])
+}
+
+/// Log-probabilities of tokens from −0.1 down to −0.1 − `width`, NaN where there is no token.
+#[allow(clippy::cast_precision_loss)] // small numbers
+pub fn draw_tokens(mask: &Array3<bool>, steps: [usize; 3], salt: usize, width: f64) -> Array3<f64> {
+    let [of_prompt, of_response, of_token] = steps;
+    Array3::from_shape_fn(mask.raw_dim(), |(n, k, t)| {
+        let number = (n * of_prompt + k * of_response + t * of_token + salt) * 48_271 % 997;
+        if mask[[n, k, t]] { -0.1 - width * number as f64 / 997.0 } else { f64::NAN }
+    })
 }

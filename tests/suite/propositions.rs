@@ -6,12 +6,13 @@
 //! at once; the way through tokens is checked by finite differences from end to end.
 
 use crate::common::{
-    assert_all_close, assert_close, for_all, hinge, log_1p_exp, losses, sigmoid, slope,
+    assert_all_close, assert_close, draw_tokens, for_all, hinge, log_1p_exp, losses, sigmoid,
+    slope, token_mask,
 };
 use lipo::losses::{ListMle, Loss, LossExt, PairHinge, PairLogistic, Softmax};
 use lipo::scores::{ImplicitReward, Responses, RewardExt, SequenceLogProbs};
 use lipo::{Lists, Real, labels};
-use ndarray::{Array, Array1, Array2, Array3, array};
+use ndarray::{Array1, Array2, Array3, array};
 use proptest::prelude::*;
 
 /// Policy and reference log-probabilities of two responses, the preferred one first.
@@ -134,15 +135,8 @@ struct Tokens {
 
 impl Tokens {
     fn new() -> Self {
-        let lengths = array![[3, 1, 0], [2, 4, 1]];
-        let token_mask = Array::from_shape_fn((2, 3, 4), |(n, k, t)| t < lengths[[n, k]]);
-        #[allow(clippy::cast_precision_loss)] // small numbers
-        let draw = |salt: usize| {
-            Array::from_shape_fn((2, 3, 4), |(n, k, t)| {
-                let number = (n * 97 + k * 31 + t * 57 + salt) * 48_271 % 997;
-                if token_mask[[n, k, t]] { -0.1 - 3.0 * number as f64 / 997.0 } else { f64::NAN }
-            })
-        };
+        let token_mask = token_mask();
+        let draw = |salt| draw_tokens(&token_mask, [97, 31, 57], salt, 3.0);
         Self {
             policy: draw(2),
             reference: draw(3),

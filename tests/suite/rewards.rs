@@ -5,7 +5,7 @@
 //! would pass. Sums over tokens are held to sums of twice the precision. The way from tokens through each reward and a loss and back is held to finite differences;
 //! what is one reward under two names, to the same bits.
 
-use crate::common::{self, assert_close, bits, for_all, losses, slope};
+use crate::common::{self, assert_close, bits, draw_tokens, for_all, losses, slope, token_mask};
 use lipo::losses::{LossExt, Reduction};
 use lipo::scores::{
     FDivergence, FDivergenceReward, ImplicitReward, ReferenceFreeReward, Responses, Reward,
@@ -185,15 +185,8 @@ struct Case {
 
 impl Case {
     fn new() -> Self {
-        let lengths = array![[3, 1, 0], [2, 4, 1]];
-        let token_mask = Array::from_shape_fn((2, 3, 4), |(n, k, t)| t < lengths[[n, k]]);
-        #[allow(clippy::cast_precision_loss)] // small numbers
-        let draw = |salt: usize| {
-            Array::from_shape_fn((2, 3, 4), |(n, k, t)| {
-                let number = (n * 89 + k * 37 + t * 61 + salt) * 48_271 % 997;
-                if token_mask[[n, k, t]] { -0.1 - 2.0 * number as f64 / 997.0 } else { f64::NAN }
-            })
-        };
+        let token_mask = token_mask();
+        let draw = |salt| draw_tokens(&token_mask, [89, 37, 61], salt, 2.0);
         Self {
             policy: draw(5),
             reference: draw(11),

@@ -38,7 +38,11 @@ fn losses_allocate_nothing_after_the_first_call() {
     let (mask, weights) = (scores.map(|&score| score != 5.0), scores.map(|&score| score / 60.0));
     let (sizes, mut grad) = ([10, 0, 20, 181], Array1::zeros(211));
     let (mut value, mut values) = (Array0::zeros(()), Array1::zeros(4));
-    for (name, loss) in common::losses().into_iter().chain(common::objective_losses()) {
+    for (name, loss) in common::losses()
+        .into_iter()
+        .chain(common::objective_losses())
+        .chain(common::further_losses())
+    {
         let workspace = &mut Workspace::default();
         let count = allocations_of_the_second(|| {
             let dense = Lists::dense(&scores, &labels).build().unwrap();

@@ -101,7 +101,7 @@ impl<G: Gain, D: Discount> PairWeight for TruncatedLambdaWeight<G, D> {
             cutoff: Some(self.level),
             normalised: self.normalised,
         }
-        .scale(&list, &mut Vec::new());
+        .scale(&list, &mut columns.slots_mut()[3]); // filled below
         for (item, &label) in list.labels().iter().enumerate() {
             let (hi, lo) = self.gain.exact(label);
             let gain = DoubleDouble { hi, lo } * scale;
